@@ -1,0 +1,38 @@
+# Set-up, the paper, the tests. `make install` is redone only when the lock or the package changes.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: install repro paper test lint lock clean
+
+install: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try: make PYTHON=python3.12 $@")'
+	test -x "$(BIN)/python" || $(PYTHON) -m venv $(VENV)
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+repro: $(READY)
+	. "$(BIN)/activate" && dvc repro
+
+PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 \
+         train.images=100000 train.schedule=constant model.step=0.2
+
+paper: $(READY)
+	. "$(BIN)/activate" && dvc exp run --name paper $(PAPER:%=-S %)
+
+test: $(READY)
+	. "$(BIN)/activate" && pytest
+
+lint: $(READY)
+	. "$(BIN)/activate" && ruff check . && ruff format --check .
+
+lock:
+	"$(BIN)/python" -m pip freeze --all --exclude-editable | sed "s,+cpu$$,," | grep -v "^pip==" > requirements.lock
+
+clean:
+	rm -rf build toy data/scratch checkpoints

@@ -1,0 +1,278 @@
+"""The survey on disk, its split into image-profile pairs, normalisation and augmentation."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.table import QTable
+
+from pix2prof.sdss import BANDS
+
+SPLITS = ("train", "validation", "test")
+PROFILE_KEYS = (
+    "expert_mu",
+    "expert_mu_err",
+    "expert_ellipticity",
+    "expert_pa",
+    "truth_mu",
+    "truth_ellipticity",
+    "truth_pa",
+)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Images and profiles of N galaxies in three bands.
+
+    Parameters
+    ----------
+    images : numpy.ndarray
+        Float32 memory map of shape (N, 3, S, S) [nanomaggies per pixel].
+    masks : numpy.ndarray
+        Pixels of other sources, packed along the last axis: uint8 of shape (N, S, S // 8).
+    profiles : dict of numpy.ndarray
+        `PROFILE_KEYS`, each float32 of shape (N, 3, 1024) on the grid of
+        `pix2prof.profiles.sma_grid`; NaN beyond the end of the profile.
+    catalogue : astropy.table.QTable
+        One row a galaxy, with its ``name``, ``redshift``, ``kpc_per_arcsec`` and ``split``.
+    normalisation : Normalisation
+        Found from the training galaxies.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+    profiles: dict
+    catalogue: QTable
+    normalisation: "Normalisation"
+
+    def mask(self, galaxy):
+        """Unpack the mask of one galaxy: bool of shape (S, S), True where not the galaxy."""
+        return np.unpackbits(self.masks[galaxy], axis=-1, count=self.images.shape[-1]).astype(bool)
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    r"""The fixed normalisation of images (equation 2.1).
+
+    Parameters
+    ----------
+    low, high : float
+        :math:`A` and :math:`B` [nanomaggies per pixel]: the floor of the training set's
+        minimum and the ceiling of its 99.9th percentile.
+    kind : {"minmax", "asinh"}
+        ``minmax`` is the paper's :math:`(x - A) / (B - A)` of the image clipped to
+        :math:`[A, B]`; ``asinh`` is :math:`\mathrm{asinh}(x / s) / \mathrm{asinh}(B / s)`
+        with `softening` :math:`s`, unclipped.
+    softening : float
+        The asinh stretch's scale [nanomaggies per pixel]; about the sky noise.
+    """
+
+    low: float
+    high: float
+    kind: str = "minmax"
+    softening: float = 0.02
+
+    def normalise(self, images):
+        """Map images [nanomaggies per pixel] to the network's input; arrays or tensors."""
+        if self.kind == "asinh":
+            scale = 1.0 / np.arcsinh(self.high / self.softening)
+            scaled = images / self.softening
+            return (
+                np.arcsinh(scaled) if isinstance(images, np.ndarray) else scaled.asinh()
+            ) * scale
+        return (images.clip(self.low, self.high) - self.low) / (self.high - self.low)
+
+
+def find_normalisation(images, crop):
+    """Find A and B of equation 2.1 by the paper's rule (section 2.2.3), exactly, in flat memory.
+
+    Parameters
+    ----------
+    images : iterable of numpy.ndarray
+        Arrays of shape (..., S, S) [nanomaggies per pixel].
+    crop : int
+        The central part that counts [px].
+
+    Returns
+    -------
+    normalisation : Normalisation
+        Floor of the minimum, and ceiling of the 99.9th percentile.
+    """
+    images = list(images)
+    count = sum(int(np.prod(image.shape[:-2])) for image in images) * crop**2
+    below, fraction = divmod(0.999 * (count - 1), 1)
+    keep = count - int(below)
+    low, top = np.inf, np.empty(0, dtype=np.float32)
+    for image in images:
+        values = centre_crop(image, crop).ravel()
+        low = min(low, values.min())
+        top = np.concatenate([top, values])
+        if len(top) > keep:
+            top = np.partition(top, len(top) - keep)[-keep:]
+    first, second = np.sort(top)[[0, min(1, keep - 1)]]
+    percentile = first + fraction * (second - first)
+    return Normalisation(float(np.floor(low)), float(np.ceil(percentile)))
+
+
+def load_survey(folder):
+    """Open a survey built by `pix2prof.survey.build_survey`.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where it lies.
+
+    Returns
+    -------
+    survey : Survey
+
+    Raises
+    ------
+    FileNotFoundError
+        When a file of the survey is missing; the message names it.
+    """
+    folder = Path(folder)
+    for name in (
+        "images.npy",
+        "masks.npy",
+        "profiles.npz",
+        "catalogue.ecsv",
+        "normalisation.json",
+    ):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"{folder / name}: there is no such file, so {folder} holds no survey; "
+                "run the stage that builds it: dvc repro data"
+            )
+    with np.load(folder / "profiles.npz") as stored:
+        profiles = {key: stored[key] for key in PROFILE_KEYS}
+    return Survey(
+        images=np.load(folder / "images.npy", mmap_mode="r"),
+        masks=np.load(folder / "masks.npy", mmap_mode="r"),
+        profiles=profiles,
+        catalogue=QTable.read(folder / "catalogue.ecsv"),
+        normalisation=Normalisation(**json.loads((folder / "normalisation.json").read_text())),
+    )
+
+
+def assign_splits(n_galaxies, n_validation, n_test, seed):
+    """Draw each galaxy's split, its three bands together (section 2.2.3).
+
+    Parameters
+    ----------
+    n_galaxies, n_validation, n_test : int
+        Galaxies in all, and in the validation and test sets; the rest trains.
+    seed : int
+        The draw's seed.
+
+    Returns
+    -------
+    split : numpy.ndarray of str
+        One of ``train``, ``validation``, ``test`` for each galaxy, shape (n_galaxies,).
+    """
+    split = np.full(n_galaxies, "train", dtype="<U10")
+    order = np.random.default_rng([seed, 1]).permutation(n_galaxies)
+    split[order[:n_test]] = "test"
+    split[order[n_test : n_test + n_validation]] = "validation"
+    return split
+
+
+class Pairs:
+    """The image-profile pairs of one split: galaxy by galaxy, in each the bands g, r, i.
+
+    Parameters
+    ----------
+    survey : Survey
+        The whole survey.
+    split : {"train", "validation", "test"}
+        The part of it.
+    target : {"expert", "truth"}
+        Which profile is paired with the image.
+
+    Raises
+    ------
+    ValueError
+        When `split` is not one of the three or holds no pair.
+    """
+
+    def __init__(self, survey, split, target="expert"):
+        if split not in SPLITS:
+            raise ValueError(f"split is {split!r}; it must be one of {', '.join(SPLITS)}")
+        galaxies = np.flatnonzero(np.asarray(survey.catalogue["split"]) == split)
+        present = np.isfinite(survey.profiles[f"{target}_mu"][galaxies][:, :, 0])
+        self.survey = survey
+        self.target = target
+        self.galaxy = np.repeat(galaxies, len(BANDS))[present.ravel()]
+        self.band = np.tile(np.arange(len(BANDS)), len(galaxies))[present.ravel()]
+        if len(self.galaxy) == 0:
+            raise ValueError(f"the survey has no {split} pair with a {target} profile")
+
+    def __len__(self):
+        return len(self.galaxy)
+
+    def images(self, indices):
+        """Give images of shape (B, S, S), float32 [nanomaggies per pixel]."""
+        images = self.survey.images
+        return np.stack([images[self.galaxy[i], self.band[i]] for i in np.atleast_1d(indices)])
+
+    def profiles(self, key, indices=slice(None)):
+        """Give one of `PROFILE_KEYS` of shape (B, 1024), float32; NaN beyond its end."""
+        return self.survey.profiles[key][self.galaxy[indices], self.band[indices]]
+
+    def mu(self, indices=slice(None)):
+        """Give the target profiles of shape (B, 1024) [mag arcsec^-2]; NaN beyond the end."""
+        return self.profiles(f"{self.target}_mu", indices)
+
+    def table(self):
+        """Give a QTable with the galaxy's catalogue row and the ``band`` of each pair."""
+        table = self.survey.catalogue[self.galaxy]
+        table["band"] = np.array(BANDS)[self.band]
+        return table
+
+
+def centre_crop(images, crop):
+    """Cut the central (crop, crop) pixels of images of shape (..., S, S)."""
+    height, width = images.shape[-2:]
+    if min(height, width) < crop:
+        raise ValueError(f"an image of {height} x {width} px cannot give a crop of {crop} px")
+    top, left = (height - crop) // 2, (width - crop) // 2
+    return images[..., top : top + crop, left : left + crop]
+
+
+def augment(images, crop, wobble, rotate, generator):
+    """Shift each image's centre at random and turn it by a multiple of 90 degrees (section 2.2.5).
+
+    Parameters
+    ----------
+    images : numpy.ndarray
+        Shape (B, S, S), with S at least `crop`.
+    crop : int
+        Side of the result [px].
+    wobble : float
+        Standard deviation of the shift along each axis [px]; shifts end at the image's edge.
+    rotate : bool
+        Whether to turn by 0, 90, 180 or 270 degrees, alike often.
+    generator : numpy.random.Generator
+        Source of the draws.
+
+    Returns
+    -------
+    augmented : numpy.ndarray
+        Shape (B, crop, crop).
+    """
+    margin = (images.shape[-1] - crop) // 2
+    shifts = np.rint(generator.normal(0.0, wobble, (len(images), 2))).astype(int)
+    shifts = shifts.clip(-margin, margin) + margin
+    turns = generator.integers(0, 4 if rotate else 1, len(images))
+    return np.stack(
+        [
+            np.rot90(image[y : y + crop, x : x + crop], turn)
+            for image, (y, x), turn in zip(images, shifts, turns, strict=True)
+        ]
+    )
+
+
+def save_normalisation(normalisation, path):
+    """Write a `Normalisation` as JSON."""
+    Path(path).write_text(json.dumps(asdict(normalisation), indent=2) + "\n")

@@ -1,0 +1,135 @@
+"""The decoders: from the latent vector to a sequence in model units."""
+
+import torch
+from torch import nn
+
+from .gru import gru_step, unroll
+
+
+class GRUDecoder(nn.Module):
+    """The paper's decoder (section 2.2.4): stacked GRU, ReLU, one dense output, fed back.
+
+    The initial hidden state of every layer is z. The start token is zero, and the next input is
+    the output before it.
+
+    Parameters
+    ----------
+    latent : int
+        Length of z and of the hidden states.
+    layers : int
+        GRU layers.
+    dropout : float
+        Rate of dropout between layers, in [0, 1).
+    """
+
+    def __init__(self, latent=512, layers=3, dropout=0.2):
+        super().__init__()
+        self.dropout = dropout
+        self.cells = nn.ModuleList(nn.GRUCell(latent if i else 1, latent) for i in range(layers))
+        self.dense = nn.Linear(latent, 1)
+
+    def weights(self):
+        """List the GRU's parameters, four a layer, in the order of `torch.nn.GRUCell`."""
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        return [getattr(cell, name) for cell in self.cells for name in names]
+
+    def draw_masks(self, steps, batch, generator=None):
+        """Dropout masks of a training unroll.
+
+        Parameters
+        ----------
+        steps, batch : int
+        generator : torch.Generator, optional
+            On the processor, so that every device draws the same.
+
+        Returns
+        -------
+        torch.Tensor or None, shape (layers - 1, steps, batch, latent)
+            Zero or 1 / (1 - dropout); None where nothing is dropped.
+        """
+        if not (self.training and self.dropout > 0 and len(self.cells) > 1):
+            return None
+        shape = (len(self.cells) - 1, steps, batch, self.dense.in_features)
+        kept = torch.rand(shape, generator=generator) >= self.dropout
+        return kept.to(self.dense.weight.device, torch.float32).div_(1 - self.dropout)
+
+    def forward(self, z, targets, teacher, generator=None, dtype=torch.float32):
+        """Unroll for as many steps as there are targets, for training.
+
+        Parameters
+        ----------
+        z : torch.Tensor, shape (B, latent)
+        targets : torch.Tensor, shape (B, T)
+            Model units; finite everywhere.
+        teacher : torch.Tensor of bool, shape (B,)
+            Where True, the next input is the target in place of the output.
+        generator : torch.Generator, optional
+            Of the dropout.
+        dtype : torch.dtype
+            Of the matrix products.
+
+        Returns
+        -------
+        torch.Tensor, shape (B, T)
+            Outputs. Those fed back count as constants in the gradient.
+        """
+        masks = self.draw_masks(targets.shape[1], len(z), generator)
+        return unroll(z, targets, teacher, masks, self.dense, self.weights(), dtype)
+
+    @torch.no_grad()
+    def generate(self, z, max_steps, window, std, dtype=torch.float32):
+        """Unroll each sequence until it halts (section 2.2.4).
+
+        A sequence halts once its last `window` outputs have a standard deviation of at most
+        `std`; it then leaves the batch.
+
+        Parameters
+        ----------
+        z : torch.Tensor, shape (B, latent)
+        max_steps, window : int
+        std : float
+            In model units.
+        dtype : torch.dtype
+            Of the matrix products.
+
+        Returns
+        -------
+        outputs : torch.Tensor, shape (B, max_steps)
+            NaN after the halting step.
+        n_outputs : torch.Tensor of int, shape (B,)
+            Outputs made, the halting one included.
+        halted : torch.Tensor of bool, shape (B,)
+            False where `max_steps` came first.
+        """
+        flat = [weight.to(dtype) for weight in self.weights()]
+        layers = [flat[i : i + 4] for i in range(0, len(flat), 4)]
+        outputs = z.new_full((len(z), max_steps), torch.nan)
+        n_outputs = torch.full((len(z),), max_steps, device=z.device)
+        halted = torch.zeros(len(z), dtype=torch.bool, device=z.device)
+        active = torch.arange(len(z), device=z.device)
+        states = [z] * len(layers)
+        written = outputs.clone()  # (b, max_steps), the active rows
+        x = z.new_zeros(len(z), 1)
+        for t in range(max_steps):
+            for i, layer in enumerate(layers):
+                states[i] = gru_step(x, states[i], layer)[0]
+                x = states[i]  # (b, latent)
+            x = self.dense(x.relu())  # (b, 1)
+            written[:, t] = x[:, 0]
+            if t + 1 < window:
+                continue
+            stop = written[:, t + 1 - window : t + 1].std(1, correction=0) <= std  # (b,)
+            if stop.any():
+                outputs[active[stop]] = written[stop]
+                n_outputs[active[stop]] = t + 1
+                halted[active[stop]] = True
+                active, written, x = active[~stop], written[~stop], x[~stop]
+                states = [state[~stop] for state in states]
+            if len(active) == 0:
+                break
+        outputs[active] = written
+        return outputs, n_outputs, halted
+
+
+DECODERS = {"gru": GRUDecoder}
+"""``model.decoder`` -> class; each is made with (latent, layers, dropout)."""

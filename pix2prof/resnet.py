@@ -1,0 +1,113 @@
+"""The image encoder: ResNet-18 with one input channel."""
+
+from torch import nn
+
+STEMS = ("standard", "small")
+WIDTHS = (64, 128, 256, 512)
+
+
+class BasicBlock(nn.Module):
+    """Two 3 x 3 convolutions and a shortcut (He et al. 2015, Fig. 5 left, shortcut option B).
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Channels in and out.
+    stride : int
+        Stride of the first convolution and of the shortcut.
+    """
+
+    def __init__(self, n_in, n_out, stride=1):
+        super().__init__()
+        self.conv1 = nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(n_out)
+        self.conv2 = nn.Conv2d(n_out, n_out, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(n_out)
+        self.relu = nn.ReLU(inplace=True)
+        self.shortcut = nn.Identity()
+        if stride != 1 or n_in != n_out:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out)
+            )
+
+    def forward(self, x):
+        """(B, n_in, H, W) -> (B, n_out, H / stride, W / stride)."""
+        y = self.relu(self.norm1(self.conv1(x)))
+        y = self.norm2(self.conv2(y))
+        y += self.shortcut(x)
+        return self.relu(y)
+
+
+class ResNet18(nn.Module):
+    """ResNet-18 (He et al. 2015, Table 1) for single-channel images of any size.
+
+    Eight basic blocks of 64 to 512 channels, global average pooling and one dense layer, which
+    gives the latent vector in place of the class scores.
+
+    Parameters
+    ----------
+    latent : int
+        Length of the latent vector z.
+    stem : {"standard", "small"}
+        `standard`: 7 x 7 convolution of stride 2, then 3 x 3 max-pooling of stride 2, as published.
+        `small`: 3 x 3 convolution of stride 1 and no pooling, as in the code released with
+        Pix2Prof; 16 times the arithmetic.
+
+    Raises
+    ------
+    ValueError
+        If `stem` is neither.
+    """
+
+    def __init__(self, latent=512, stem="standard"):
+        super().__init__()
+        if stem not in STEMS:
+            raise ValueError(f"model.stem is {stem!r}: it must be one of {', '.join(STEMS)}")
+        if stem == "standard":
+            convolution = nn.Conv2d(1, WIDTHS[0], 7, 2, 3, bias=False)
+            pooling = nn.MaxPool2d(3, 2, 1)
+        else:
+            convolution = nn.Conv2d(1, WIDTHS[0], 3, 1, 1, bias=False)
+            pooling = nn.Identity()
+        self.stem = nn.Sequential(
+            convolution, nn.BatchNorm2d(WIDTHS[0]), nn.ReLU(inplace=True), pooling
+        )
+        blocks, n_in = [], WIDTHS[0]
+        for i, width in enumerate(WIDTHS):
+            blocks += [BasicBlock(n_in, width, 1 if i == 0 else 2), BasicBlock(width, width)]
+            n_in = width
+        self.blocks = nn.Sequential(*blocks)
+        self.dense = nn.Linear(WIDTHS[-1], latent)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def features(self, images):
+        """Map of features before pooling.
+
+        Parameters
+        ----------
+        images : torch.Tensor, shape (B, 1, H, W)
+            Normalised images.
+
+        Returns
+        -------
+        torch.Tensor, shape (B, 512, H / 32, W / 32)
+            For the standard stem; (B, 512, H / 8, W / 8) for the small one; rounded up.
+        """
+        return self.blocks(self.stem(images))
+
+    def forward(self, images):
+        """Encode images.
+
+        Parameters
+        ----------
+        images : torch.Tensor, shape (B, 1, H, W)
+            Normalised images.
+
+        Returns
+        -------
+        torch.Tensor, shape (B, latent)
+            The latent vectors z.
+        """
+        return self.dense(self.features(images).mean((2, 3)))

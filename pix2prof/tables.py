@@ -1,0 +1,188 @@
+"""The paper's tables, its headline numbers beside ours, and their text."""
+
+import astropy.units as u
+import numpy as np
+from astropy.table import QTable
+
+STEPS = (
+    ("Identify galaxy centre", "No", 5.0),
+    ("Estimate & remove sky background", "Yes", np.nan),
+    ("Remove foreground objects", "No", 120.0),
+    ("Fit contours", "Yes", np.nan),
+    ("Extend contours to galaxy extent", "No", 30.0),
+    ("Smooth isophotes", "Yes", np.nan),
+    ("Interpolate poorly fitted data", "No", 120.0),
+)
+"""Step of the method of Courteau (1996), whether automated, wall time by hand [s]."""
+
+HEADLINES = (
+    ("test", "median", 0.41, "median deviation, all radii"),
+    ("test", "iqr", 0.21, "interquartile range, all radii"),
+    ("test_bright", "median", 0.34, "median deviation, brighter than 26.5"),
+    ("test_bright", "iqr", 0.22, "interquartile range, brighter than 26.5"),
+)
+"""Set, statistic, the paper's value [mag arcsec^-2], in words (section 2.3)."""
+
+PAPER_SNR = {"g": 41.6, "r": 35.8, "i": 28.4}
+PAPER_RATES = {"Courteau (1996), by hand": 150 / 28800, "Pix2Prof": 0.9}
+PAPER_ENERGY = {"kwh": 20.0, "kg_co2e": 5.54}
+
+
+def headline(metrics, name, statistic):
+    """Take the paper's number and ours, NaN where there is none.
+
+    Parameters
+    ----------
+    metrics : dict
+        As `pix2prof.metrics.assemble` returns it.
+    name : {"test", "test_bright"}
+        The set.
+    statistic : {"median", "iqr"}
+        The statistic.
+
+    Returns
+    -------
+    paper, ours : float
+        Both [mag arcsec^-2].
+    """
+    paper = {(s, q): number for s, q, number, _ in HEADLINES}[name, statistic]
+    return paper, metrics.get(name, {}).get(statistic, np.nan)
+
+
+def headlines(metrics, sample="mock galaxies"):
+    """Set the paper's headline numbers (section 2.3) beside ours.
+
+    Parameters
+    ----------
+    metrics : dict
+        As `pix2prof.metrics.assemble` returns it.
+    sample : str
+        What ours were measured on; it heads their column.
+
+    Returns
+    -------
+    table : astropy.table.QTable, 4 rows
+    """
+    numbers = [headline(metrics, name, statistic) for name, statistic, *_ in HEADLINES]
+    unit = u.mag / u.arcsec**2
+    return QTable(
+        {
+            "Quantity": [words for *_, words in HEADLINES],
+            "Paper (SDSS galaxies)": [paper for paper, _ in numbers] * unit,
+            f"This run ({sample})": [ours for _, ours in numbers] * unit,
+        }
+    )
+
+
+def table1():
+    """Table 1: the steps of Courteau (1996) and the paper's wall times of those done by hand.
+
+    Returns
+    -------
+    table : astropy.table.QTable, 7 rows
+        NaN where the time is negligible.
+    """
+    process, automated, seconds = zip(*STEPS, strict=True)
+    return QTable(
+        {
+            "Process": process,
+            "Automated?": automated,
+            "Wall time per galaxy": seconds * u.s,
+        }
+    )
+
+
+def table2(rates=None, hardware=""):
+    """Table 2: which steps are automated, and below them the galaxies done in a second.
+
+    Parameters
+    ----------
+    rates : dict of str to float, optional
+        Rates measured here [galaxies per second]; a key names the column, ``"Pix2Prof"`` or
+        ``"Courteau (1996)"`` (our automatic version of it).
+    hardware : str
+        What they were measured on.
+
+    Returns
+    -------
+    table : astropy.table.QTable
+        Seven rows of steps, one of the paper's rates and, if any are given, one of ours.
+    """
+    columns = ("Courteau (1996)", "Pix2Prof")
+    rates = {} if rates is None else rates
+    unknown = sorted(set(rates) - set(columns))
+    if unknown:
+        raise ValueError(f"no column for the rates of {unknown}; there are {list(columns)}")
+    rows = [(process, automated, "Yes") for process, automated, _ in STEPS]
+    paper = [f"{rate:.2g}" for rate in PAPER_RATES.values()]
+    rows.append(("Galaxies per second, paper (Xeon E5-2650 v3)", *paper))
+    if rates:
+        ours = [f"{rates[name]:.2g}" if name in rates else "–" for name in columns]
+        place = f"measured here on {hardware}" if hardware else "measured here"
+        rows.append((f"Galaxies per second, {place}", *ours))
+    return QTable(rows=rows, names=("Process", *(f"Automated in {name}?" for name in columns)))
+
+
+def energy_table(numbers):
+    """Set the training's energy and CO2 beside the paper's statement on carbon.
+
+    Parameters
+    ----------
+    numbers : dict
+        As `pix2prof.metrics.energy` returns it.
+
+    Returns
+    -------
+    table : astropy.table.QTable, 2 rows
+        With `meta["assumptions"]`, in words.
+    """
+    table = QTable(
+        {
+            "Training": ["Paper (one V100)", "This run"],
+            "Energy (kWh)": [PAPER_ENERGY["kwh"], numbers["kwh"]],
+            "CO2e": [PAPER_ENERGY["kg_co2e"], numbers["kg_co2e"]] * u.kg,
+        }
+    )
+    table.meta["assumptions"] = (
+        f"{numbers['seconds']:.0f} s of training at a mean draw of {numbers['watts']:g} W and "
+        f"{numbers['kg_per_kwh']:g} kg CO2e per kWh; neither cooling nor manufacture"
+    )
+    return table
+
+
+def markdown(table, *, digits=3, caption=""):
+    """Write a table as Markdown, with units in its head.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        Any table of scalars.
+    digits : int
+        Significant digits of floats; what is not finite becomes a dash.
+    caption : str
+        A line above it.
+
+    Returns
+    -------
+    text : str
+        Ends with a newline.
+    """
+
+    def cell(value):
+        value = getattr(value, "value", value)
+        if not isinstance(value, (float, np.floating)):
+            return str(value)
+        if not np.isfinite(value):
+            return "–"
+        return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+
+    units = [table[name].unit if hasattr(table[name], "unit") else None for name in table.colnames]
+    head = [
+        f"{name} [{unit}]" if unit not in (None, u.one) else name
+        for name, unit in zip(table.colnames, units, strict=True)
+    ]
+    numeric = [np.issubdtype(np.asarray(table[name]).dtype, np.number) for name in table.colnames]
+    lines = [head, ["--:" if number else ":--" for number in numeric]]
+    lines += [[cell(value) for value in row] for row in table.iterrows()]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    return f"{caption}\n\n{text}" if caption else text

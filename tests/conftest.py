@@ -1,0 +1,31 @@
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+REAL = Path(os.environ.get("PIX2PROF_REAL", ROOT.parent / "shared" / "real"))
+
+
+def pytest_configure(config):
+    """Give the notebooks' kernels a toy workspace of this run's own, one for each worker."""
+    worker = getattr(config, "workerinput", {}).get("workerid", "main")
+    folder = Path(tempfile.gettempdir()) / f"pix2prof-toy-{os.getpid()}-{worker}"
+    os.environ.setdefault("PIX2PROF_TOY", str(folder))
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    config.toy_workspace = folder
+
+
+def pytest_unconfigure(config):
+    import shutil
+
+    shutil.rmtree(config.toy_workspace, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def real():
+    """The folder of real galaxies, which tests use when it is there."""
+    if not REAL.is_dir():
+        pytest.skip(f"no folder of real galaxies at {REAL}; PIX2PROF_REAL can name one")
+    return REAL

@@ -1,0 +1,83 @@
+"""What every notebook must be like; that they run is for nbval."""
+
+import ast
+
+import nbformat
+import pytest
+from conftest import ROOT
+from ruamel.yaml import YAML
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PLUMBING = {f"pix2prof/{name}.py" for name in ("__init__", "config", "paths", "pipeline")}
+STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_the_chain_is_all_there():
+    names = [path.stem for path in NOTEBOOKS]
+    assert names[:4] == ["00_quickstart", "01_data", "02_train", "03_evaluate"]
+    assert "05_figures" in names
+
+
+def test_it_is_stored_without_outputs(notebook):
+    assert all(not cell.outputs and cell.execution_count is None for cell in code(notebook))
+
+
+def test_its_kernel_is_python3(notebook):
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_it_defines_nothing_and_its_cells_are_short(notebook):
+    for cell in code(notebook):
+        assert len(cell.source.splitlines()) <= 20
+        kinds = {type(node) for node in ast.walk(ast.parse(cell.source))}
+        assert not kinds & {ast.FunctionDef, ast.ClassDef, ast.Lambda}
+
+
+def test_it_opens_with_prose_and_then_its_parameters(notebook):
+    assert notebook.cells[0].cell_type == "markdown"
+    assert "**Question.**" in notebook.cells[0].source
+    tagged = [
+        k for k, cell in enumerate(code(notebook)) if "parameters" in cell.metadata.get("tags", [])
+    ]
+    assert tagged == [0]
+
+
+def test_there_is_more_prose_than_code(notebook):
+    assert len(notebook.cells) - len(code(notebook)) >= len(code(notebook)) - 2
+
+
+@pytest.mark.parametrize("stage", [name for name in STAGES if name != "source"])
+def test_a_stage_depends_on_every_module_it_imports(stage):
+    """A module that a stage's code reaches, and dvc.yaml does not list, would go stale unseen."""
+    listed = {dep for dep in STAGES[stage]["deps"] if dep.startswith("pix2prof/")}
+    reached, queue = set(), list(listed)
+    while queue:
+        module = queue.pop()
+        if module in reached | PLUMBING or not (ROOT / module).is_file():
+            continue
+        reached.add(module)
+        for node in ast.parse((ROOT / module).read_text()).body:
+            queue += [f"pix2prof/{name}.py" for name in imported(node)]
+    known = {f"pix2prof/{path.name}" for path in (ROOT / "pix2prof").glob("*.py")}
+    assert (reached & known) - listed - PLUMBING == set()
+
+
+def imported(node):
+    if isinstance(node, ast.ImportFrom) and node.level and not node.module:
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.level:
+        return [node.module]
+    if isinstance(node, ast.ImportFrom) and node.module == "pix2prof":
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module.startswith("pix2prof."):
+        return [node.module.removeprefix("pix2prof.")]
+    return []
