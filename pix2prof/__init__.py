@@ -1,3 +1,26 @@
 """Surface-brightness profiles of galaxies, read off their images by a network."""
 
+from importlib import import_module
+
 __version__ = "0.1.0"
+
+__all__ = ["ImageError", "load", "measure", "predict_file", "predict_files", "predict_images"]
+
+_HOMES = {
+    "ImageError": "fits",
+    "load": "predict",
+    "measure": "isophotes",
+    "predict_file": "predict",
+    "predict_files": "predict",
+    "predict_images": "predict",
+}
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -4,8 +4,7 @@ import math
 
 import torch
 
-from .ellipses import quantiles, sample, sorted_last
-from .geometry import pyramid
+from pix2prof.ellipses import present, quantiles, sample, sorted_last
 
 WINDOWS = (32.0, 16.0, 8.0, 4.0, 2.5)
 GRID = 25
@@ -13,10 +12,15 @@ REACH = 2.0
 IRREGULAR = (0.01, 0.3)
 NOISE_SHARE = 0.25
 DRIFT = 0.05
-PRIOR = 0.12
+START_ERROR = 3.0
+LEASH = 0.15
+COHERENCE = 1.5
+SHORT = 2
+DIP = 0.7
+PRIOR = ((1.0, 0.01, 9.0), (0.15, 0.15, 0.0))
 
 
-def find_centre(images, noise, *, start=None):
+def find_centre(levels, noise, *, start=None):
     """Centre of the galaxy nearest the middle of the image.
 
     Small sources are taken out by a median filter, the brightest of what is left, with
@@ -27,8 +31,8 @@ def find_centre(images, noise, *, start=None):
 
     Parameters
     ----------
-    images : torch.Tensor
-        Sky-subtracted, NaN where excluded, shape (B, H, W).
+    levels : list of torch.Tensor
+        `pix2prof.contours.pyramid` of sky-subtracted images, shape (B, H, W), NaN where excluded.
     noise : torch.Tensor
         Standard deviation of a pixel, shape (B,).
     start : torch.Tensor, optional
@@ -41,40 +45,70 @@ def find_centre(images, noise, *, start=None):
     error : torch.Tensor
         Standard error from the fit and from the disagreement of the scales [px], shape (B,).
     """
-    centre = coarse_centre(images) if start is None else start
-    levels = pyramid(images, (1, 2, 4, 8))
-    error = torch.full_like(noise, WINDOWS[0])
+    start = coarse_centre(levels, noise) if start is None else start
+    centre, error = _descend(levels, noise, start, WINDOWS)
+    near, near_error = _descend(levels, noise, start, WINDOWS[SHORT:])
+    between = _peak(levels[0], centre) < DIP * _peak(levels[0], near)
+    centre = torch.where(between.unsqueeze(-1), near, centre)
+    return centre, torch.where(between, near_error, error)
+
+
+def _descend(levels, noise, centre, windows):
+    error = torch.full_like(noise, START_ERROR)
     path = []
-    for window in WINDOWS:
+    for window in windows:
         index = min(max(0, int(math.log2(window / 4))), len(levels) - 1)
-        loose = torch.hypot(2 * error, torch.full_like(error, DRIFT * window)).clamp(max=window)
+        loose = torch.hypot(2 * error, torch.full_like(error, DRIFT * window))
+        loose = loose.clamp(max=LEASH * window)
         centre, error = symmetric_centre(
             levels[index], 2**index, centre, loose, window, noise / 2**index
         )
         path.append(centre)
-    shift = (path[-1] - path[-3]).norm(dim=-1)
-    return centre, torch.hypot(error, 0.3 * shift)
+    wander = torch.stack(path[1:]).sub(centre).norm(dim=-1).amax(0)
+    return centre, torch.hypot(COHERENCE * error, 0.4 * wander)
 
 
-def coarse_centre(images):
-    """Brightest place near the middle after a median filter of 20 px; (x, y), shape (B, 2)."""
-    height, width = images.shape[-2:]
+def _peak(image, centre, width=2.5):
+    """Mean light under a Gaussian of `width` px at each centre, shape (B,)."""
+    offsets = torch.linspace(-2, 2, 9, dtype=image.dtype, device=image.device) * width
+    dy, dx = torch.meshgrid(offsets, offsets, indexing="ij")
+    taper = torch.exp(-0.5 * (dx.square() + dy.square()) / width**2)
+    values = sample(image, centre[:, 0, None, None] + dx, centre[:, 1, None, None] + dy)
+    good = present(values)
+    total = (torch.where(good, values, 0) * taper).sum((1, 2))
+    return total / (good * taper).sum((1, 2)).clamp(min=1e-6)
+
+
+def coarse_centre(levels, noise):
+    """Most conspicuous place near the middle after a median filter of 20 px.
+
+    Parameters and shapes as in `find_centre`. Conspicuous is the logarithm of the signal to noise
+    times a prior about the middle: a narrow and a wide Gaussian, `PRIOR`.
+    """
+    height, width = levels[0].shape[-2:]
     side = min(height, width)
-    block = 4 if side >= 128 else 2
-    low = pyramid(images, (1, block))[-1]
-    padded = torch.nn.functional.pad(
-        torch.nan_to_num(low).unsqueeze(1), (2, 2, 2, 2), mode="replicate"
-    )
+    index = min(2 if side >= 128 else 1, len(levels) - 1)
+    block, low = 2**index, levels[index]
+    cut_y, cut_x = (n // 4 if side >= 256 else 0 for n in low.shape[-2:])
+    low = low[:, cut_y : low.shape[1] - cut_y, cut_x : low.shape[2] - cut_x]
+    padded = torch.nn.functional.pad(low.unsqueeze(1), (2, 2, 2, 2), mode="replicate")
     tiles = padded.unfold(2, 5, 1).unfold(3, 5, 1).flatten(4).squeeze(1)
-    smooth = sorted_last(tiles)[..., 12]
-    x = block * torch.arange(low.shape[-1], dtype=low.dtype, device=low.device) + 0.5 * (block - 1)
-    y = block * torch.arange(low.shape[-2], dtype=low.dtype, device=low.device) + 0.5 * (block - 1)
+    count = present(tiles).sum(-1)
+    smooth = torch.nan_to_num(quantiles(sorted_last(tiles), count, (0.5,)).squeeze(-1))
+    steps = torch.arange(max(low.shape[-2:]), dtype=low.dtype, device=low.device)
+    x = block * (steps[: low.shape[-1]] + cut_x) + 0.5 * (block - 1)
+    y = block * (steps[: low.shape[-2]] + cut_y) + 0.5 * (block - 1)
     dx, dy = x - 0.5 * (width - 1), y - 0.5 * (height - 1)
-    prior = torch.exp(-0.5 * (dx.square()[None, :] + dy.square()[:, None]) / (PRIOR * side) ** 2)
-    peak = (smooth.clamp(min=0) * prior).flatten(1)
-    best = torch.where(
-        peak.amax(-1) > 0, peak.argmax(-1), prior.argmax().expand(len(peak))
+    distance = torch.hypot(dx[None, :], dy[:, None])
+    prior = sum(
+        share * torch.exp(-0.5 * (distance / (part * side + wide)).square())
+        for share, part, wide in PRIOR
     )
+    signal = smooth.clamp(min=0) / (
+        noise[:, None, None] + 1e-6 * smooth.amax((1, 2), True) + 1e-30
+    )
+    peak = (torch.asinh(signal) * prior).flatten(1)
+    best = torch.where(peak.amax(-1) > 0, peak.argmax(-1), prior.argmax().expand(len(peak)))
     return torch.stack((x[best % len(x)], y[best // len(x)]), -1)
 
 
@@ -130,7 +164,7 @@ def symmetric_centre(image, scale, prior, prior_error, window, noise, rounds=6):
         gx = (even[:, 1:-1, 2:] - even[:, 1:-1, :-2]) / (2 * step)
         gy = (even[:, 2:, 1:-1] - even[:, :-2, 1:-1]) / (2 * step)
         even, odd = even[:, 1:-1, 1:-1], odd[:, 1:-1, 1:-1]
-        good = torch.isfinite(gx) & torch.isfinite(gy) & torch.isfinite(odd)
+        good = present(gx) & present(gy) & present(odd)
         gx, gy, odd, even = (torch.where(good, z, 0) for z in (gx, gy, odd, even))
         own = (odd.square() / 0.455 - noise_variance) / (even.square() + noise_variance + 1e-30)
         irregular = _median(own, good).clamp(IRREGULAR[0] ** 2, IRREGULAR[1] ** 2)
@@ -150,8 +184,8 @@ def symmetric_centre(image, scale, prior, prior_error, window, noise, rounds=6):
         determinant = xx * yy - xy * xy
         move = torch.stack((yy * rx - xy * ry, xx * ry - xy * rx), -1) / determinant.unsqueeze(-1)
         length = move.norm(dim=-1, keepdim=True).clamp(min=1e-12)
-        centre = centre - move * (0.5 * window / length).clamp(max=1.0)
-        error = ((xx + yy) / (2 * density * determinant)).sqrt()
+        centre = centre - torch.nan_to_num(move * (0.5 * window / length).clamp(max=1.0))
+        error = torch.nan_to_num(((xx + yy) / (2 * density * determinant)).sqrt(), window)
     return centre, error
 
 

@@ -210,3 +210,7 @@ def _mock(args):
         with replacing(args.out / "catalogue.ecsv") as aside:
             QTable(rows).write(aside, format="ascii.ecsv", overwrite=True)
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,7 +1,7 @@
 """The survey on disk, its split into image-profile pairs, normalisation and augmentation."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +113,11 @@ def find_normalisation(images, crop):
     first, second = np.sort(top)[[0, min(1, keep - 1)]]
     percentile = first + fraction * (second - first)
     return Normalisation(float(np.floor(low)), float(np.ceil(percentile)))
+
+
+def of_kind(normalisation, kind):
+    """Give the same normalisation with another `kind` of stretch."""
+    return replace(normalisation, kind=kind)
 
 
 def load_survey(folder):

@@ -5,6 +5,11 @@ import math
 import torch
 
 
+def present(values):
+    """True where a value is not NaN; images hold no infinities once they are read."""
+    return ~torch.isnan(values)
+
+
 def eccentric_angles(n, *, dtype=torch.float32, device=None):
     """Eccentric anomalies [rad] of `n` equally spaced points, shape (n,)."""
     return torch.arange(n, dtype=dtype, device=device) * (2 * math.pi / n)
@@ -79,7 +84,7 @@ def sample_cubic(images, x, y):
             index = (row * width + column).long().flatten(1)
             total = total + wx[i] * wy[j] * flat.gather(1, index).reshape(shape)
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    return torch.where(inside & torch.isfinite(total), total, sample(images, x, y))
+    return torch.where(inside & present(total), total, sample(images, x, y))
 
 
 def _cubic_weights(t):

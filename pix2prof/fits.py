@@ -78,7 +78,7 @@ def open_image(path, hdu=None):
             cut = any("truncated" in str(w.message) for w in caught)
             raise _unreadable(path, error, cut) from error
         if any("truncated" in str(w.message) for w in caught):
-            raise _unreadable(path, None, True)
+            flags = (*flags, "the file is shorter than its headers say, but the image is whole")
         wcs = _celestial(headers[0])
     return data, headers, wcs, flags
 
@@ -94,7 +94,7 @@ def _require_file(path):
 
 def _unreadable(path, error, truncated):
     words = " ".join(str(error).split())[:160] or type(error).__name__
-    if truncated or isinstance(error, EOFError) or "buffer is smaller" in words:
+    if truncated or isinstance(error, EOFError) or "buffer is" in words:
         return ImageError(path, "the file is truncated", "copy or download it again")
     if isinstance(error, PermissionError):
         return ImageError(path, "the file may not be read", "check its permissions")

@@ -1,6 +1,7 @@
 """Pictures of galaxies: a sheet of mock ones, one galaxy's page, predictions on real images."""
 
 from dataclasses import dataclass
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -150,6 +151,8 @@ def profile_page(image, table, *, pixscale=PIXSCALE, title="", band="", referenc
 def real_galaxies(panels, *, reference="AutoProf", n_columns=6):
     """Predicted profiles over another method's, one small panel a galaxy, without images.
 
+    Axes end at 29 mag arcsec^-2, where the profiles of real images are the sky's.
+
     Parameters
     ----------
     panels : sequence of Panel
@@ -189,7 +192,7 @@ def real_galaxies(panels, *, reference="AutoProf", n_columns=6):
         missing += ["no prediction"] * (panel.predicted is None)
         words = "\n".join([*missing, *filter(None, [panel.note])])
         style = {"transform": ax.transAxes, "fontsize": 5.5, "linespacing": 1.0}
-        ax.text(0.96, 0.95, short_name(panel.title), ha="right", va="top", **style)
+        ax.text(0.96, 0.95, fill(short_name(panel.title), 22), ha="right", va="top", **style)
         ax.text(0.05, 0.06, words, ha="left", va="bottom", **style)
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()

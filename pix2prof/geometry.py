@@ -1,20 +1,21 @@
-"""Ellipticity and position angle against radius: fit, extend, smooth, interpolate."""
+"""Ellipticity and position angle against radius: extended, smoothed, interpolated."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from .ellipses import eccentric_angles, ellipse_points, quantiles, sample, sorted_last
+from pix2prof.ellipses import eccentric_angles, sorted_last
 
 MAX_ELLIPTICITY = 0.92
 FIT_RATIO = 1.12
-FIT_START = 1.5
-N_ANGLES = 96
-RING_WIDTH = 0.03
-POOL_FROM = ((1, 0.0), (2, 16.0), (4, 64.0), (8, 128.0))
-STEP_SIGMA = 0.05
-FLOOR_SIGMA = 0.01
+EXTENDED = 1
+INTERPOLATED = 2
+GOOD_SIGMA = 0.15
+OUTLIER = 0.2
+STEP_SIGMA = 0.03
+RIDGE = 1e-3
+FLOOR_SIGMA = 0.02
 
 
 @dataclass(frozen=True)
@@ -53,115 +54,7 @@ class Geometry:
         return (0.5 * torch.atan2(self.e2, self.e1)) % math.pi
 
 
-def fit_radii(shape, *, dtype=torch.float32, device=None):
-    """Semi-major axes of the fitted ellipses [px], a geometric series out to the corners."""
-    outer = 0.5 * math.hypot(*shape)
-    n = max(4, 1 + math.ceil(math.log(outer / FIT_START) / math.log(FIT_RATIO)))
-    steps = torch.arange(n, dtype=dtype, device=device)
-    return FIT_START * FIT_RATIO**steps
-
-
-def pyramid(images, levels=tuple(level for level, _ in POOL_FROM)):
-    """Block means over valid pixels; NaN where more than half of a block is missing."""
-    valid = torch.isfinite(images)
-    filled = torch.where(valid, images, 0).unsqueeze(1)
-    share = valid.to(images.dtype).unsqueeze(1)
-    out = []
-    for level in levels:
-        if level == 1:
-            out.append(images)
-            continue
-        if min(images.shape[-2:]) < 2 * level:
-            break
-        total = torch.nn.functional.avg_pool2d(filled, level).squeeze(1)
-        part = torch.nn.functional.avg_pool2d(share, level).squeeze(1)
-        out.append(torch.where(part >= 0.5, total / part, math.nan))
-    return out
-
-
-def sample_rings(levels, centre, sma, ellipticity, pa, angles):
-    """Sample each ring from the level of the pyramid that suits its radius; (B, N, K)."""
-    starts = [start for _, start in POOL_FROM][: len(levels)] + [math.inf]
-    parts = []
-    for (scale, _), image, low, high in zip(
-        POOL_FROM, levels, starts[:-1], starts[1:], strict=False
-    ):
-        chosen = (sma[:, 0] >= low) & (sma[:, 0] < high)
-        if not bool(chosen.any()):
-            continue
-        x, y = ellipse_points(
-            centre, torch.ones_like(sma[chosen, 0]), ellipticity[:, chosen], pa[:, chosen], angles
-        )
-        x = centre[:, 0, None, None] + (x - centre[:, 0, None, None]) * sma[chosen]
-        y = centre[:, 1, None, None] + (y - centre[:, 1, None, None]) * sma[chosen]
-        offset = 0.5 * (scale - 1)
-        parts.append(sample(image, (x - offset) / scale, (y - offset) / scale))
-    return torch.cat(parts, 1)
-
-
-def harmonics(values, angles):
-    """Robust harmonics of orders 0, 1, 2 along each ring.
-
-    Parameters
-    ----------
-    values : torch.Tensor
-        Samples, NaN where missing, shape (B, N, K).
-    angles : torch.Tensor
-        Eccentric anomalies, shape (K,).
-
-    Returns
-    -------
-    coefficients : torch.Tensor
-        Of 1, cos E, sin E, cos 2E, sin 2E; shape (B, N, 5).
-    scatter : torch.Tensor
-        Root mean square about them, shape (B, N).
-    share : torch.Tensor
-        Share of the samples used, shape (B, N).
-    """
-    basis = torch.stack(
-        (
-            torch.ones_like(angles),
-            torch.cos(angles),
-            torch.sin(angles),
-            torch.cos(2 * angles),
-            torch.sin(2 * angles),
-        ),
-        -1,
-    )
-    count = torch.isfinite(values).sum(-1)
-    low, middle, high = quantiles(sorted_last(values), count, (0.16, 0.5, 0.84)).unbind(-1)
-    spread = torch.minimum(middle - low, high - middle).unsqueeze(-1)
-    deviation = values - middle.unsqueeze(-1)
-    weight = ((deviation > -5 * spread) & (deviation < 4 * spread)).to(values.dtype)
-    empty = weight.sum(-1, keepdim=True) < 6
-    weight = torch.where(empty, torch.isfinite(values).to(values.dtype), weight)
-    filled = torch.where(weight > 0, deviation, 0)
-    products = (basis.unsqueeze(-1) * basis.unsqueeze(-2)).flatten(1)  # (K, 25)
-    matrix = (weight @ products).unflatten(-1, (5, 5))
-    n = weight.sum(-1)
-    ridge = (1e-3 * n + 1e-3).unsqueeze(-1) * torch.ones(5, dtype=values.dtype).to(values.device)
-    ridge[..., 0] = 1e-6
-    right = (filled * weight) @ basis
-    solved = torch.linalg.solve(matrix + torch.diag_embed(ridge), right.unsqueeze(-1)).squeeze(-1)
-    residual = (filled - solved @ basis.T) * weight
-    scatter = (residual.square().sum(-1) / (n - 5).clamp(min=1)).sqrt()
-    zero = torch.where(count > 0, middle, 0)
-    coefficients = torch.cat(((solved[..., :1] + zero.unsqueeze(-1)), solved[..., 1:]), -1)
-    return coefficients, scatter, n / values.shape[-1]
-
-
-def gradient(profile, sma):
-    """Outward fall ``-dI/da`` from two neighbours on either side; shapes (B, N), (N,)."""
-    n = profile.shape[-1]
-    index = torch.arange(n, device=profile.device)
-    inner = [(index - k).clamp(min=0) for k in (1, 2)]
-    outer = [(index + k).clamp(max=n - 1) for k in (1, 2)]
-    fall = sum(profile[:, i] for i in inner) - sum(profile[:, o] for o in outer)
-    width = sum(sma[o] for o in outer) - sum(sma[i] for i in inner)
-    return fall / width
-
-
-def whittaker(target, weight, step_sigma=STEP_SIGMA, ridge=1e-3):
+def whittaker(target, weight, step_sigma=STEP_SIGMA, ridge=RIDGE):
     """Smooth series by minimising ``sum w (z - t)^2 + sum (dz)^2 / s^2``.
 
     Parameters
@@ -179,107 +72,99 @@ def whittaker(target, weight, step_sigma=STEP_SIGMA, ridge=1e-3):
     -------
     smooth : torch.Tensor
         Shape (B, N, C).
-    inverse : torch.Tensor
-        Variance of each row given the model, shape (B, N).
     """
-    n = target.shape[1]
-    difference = torch.diff(torch.eye(n, dtype=target.dtype, device=target.device), dim=0)
-    penalty = difference.T @ difference / step_sigma**2
-    matrix = torch.diag_embed(weight + ridge) + penalty
     right = torch.where(weight.unsqueeze(-1) > 0, target * weight.unsqueeze(-1), 0)
-    factor = torch.linalg.cholesky(matrix)
-    smooth = torch.cholesky_solve(right, factor)
-    variance = torch.cholesky_inverse(factor).diagonal(dim1=-2, dim2=-1)
-    return smooth, variance
+    return torch.cholesky_solve(right, _factor(weight, step_sigma, ridge))
 
 
-def fit(images, centre, *, start=0.2, iterations=24, radii=None):
-    """Fit ellipses about a fixed centre to every image at once.
+def smoothed_variance(weight, step_sigma=STEP_SIGMA, ridge=RIDGE):
+    """Variance of each row of `whittaker`'s result, shape (B, N)."""
+    inverse = torch.cholesky_inverse(_factor(weight, step_sigma, ridge))
+    return inverse.diagonal(dim1=-2, dim2=-1)
 
-    The second-order harmonics along each ellipse are turned into corrections of ellipticity
-    and position angle [1]_, all radii in step, and the correction of each radius is weighed by
-    its own information against its neighbours', so that where the signal ends the last good
-    geometry is extended [2]_.
 
-    Parameters
-    ----------
-    images : torch.Tensor
-        Sky-subtracted, NaN where excluded, shape (B, H, W).
-    centre : torch.Tensor
-        Shape (B, 2) [px].
-    start : float
-        Ellipticity to start from.
-    iterations : int
-        Number of corrections.
-    radii : torch.Tensor, optional
-        Semi-major axes [px], shape (N,). Default: `fit_radii`.
+def _factor(weight, step_sigma, ridge):
+    n = weight.shape[-1]
+    difference = torch.diff(torch.eye(n, dtype=weight.dtype, device=weight.device), dim=0)
+    penalty = difference.T @ difference / step_sigma**2
+    return torch.linalg.cholesky(torch.diag_embed(weight + ridge) + penalty)
 
-    Returns
-    -------
-    Geometry
 
-    References
-    ----------
-    .. [1] Jedrzejewski 1987, MNRAS 226, 747, equations 5-8.
-    .. [2] Courteau 1996, ApJS 103, 363.
+def interpolate(geometry):
+    """Replace badly fitted stretches by their neighbours'; flags them `INTERPOLATED`.
+
+    Bad is a row without information of its own, or one whose ellipse is further than
+    `OUTLIER` from the median of the five around it in ``e cos 2 pa`` or ``e sin 2 pa``.
     """
-    dtype, device = images.dtype, images.device
-    sma = fit_radii(images.shape[-2:], dtype=dtype, device=device) if radii is None else radii
-    levels = pyramid(images)
-    shape = (len(images), len(sma))
-    e1 = torch.full(shape, float(start), dtype=dtype, device=device)
-    e2 = torch.zeros(shape, dtype=dtype, device=device)
-    fall = None
-    for step in range(iterations):
-        n_angles = N_ANGLES if 3 * step >= iterations else N_ANGLES // 2
-        e1, e2, fall, weight, variance, scatter = _correct(
-            levels, centre, sma, e1, e2, fall, n_angles
+    e1, e2, weight = geometry.e1, geometry.e2, geometry.weight
+    reach = _last_good(weight)
+    bad = weight <= 0
+    for e in (e1, e2):
+        padded = torch.nn.functional.pad(e.unsqueeze(1), (2, 2), mode="replicate").squeeze(1)
+        middle = sorted_last(padded.unfold(-1, 5, 1).contiguous())[..., 2]
+        bad = bad | ((e - middle).abs() > OUTLIER)
+    index = torch.arange(weight.shape[-1], device=weight.device)
+    bad = bad & (index <= reach)
+    smooth = whittaker(torch.stack((e1, e2), -1), torch.where(bad, 0, weight))
+    e1 = torch.where(bad, smooth[..., 0], e1)
+    e2 = torch.where(bad, smooth[..., 1], e2)
+    flag = geometry.flag | bad.to(torch.int32) * INTERPOLATED
+    return replace(geometry, e1=e1, e2=e2, flag=flag)
+
+
+def extend(geometry):
+    """Carry the last well-determined ellipse on to the edge; flags those rows `EXTENDED`.
+
+    The last good row is the outermost whose own information pins either component down to
+    `GOOD_SIGMA`; its ellipse and those of the two rows inside it are averaged.
+    """
+    weight = geometry.weight
+    last = _last_good(weight)
+    index = torch.arange(weight.shape[-1], device=weight.device)
+    near = ((index <= last) & (index > last - 3)) * (weight + 1e-6)
+    beyond = index > last
+    parts = []
+    for e in (geometry.e1, geometry.e2):
+        held = (e * near).sum(-1, keepdim=True) / near.sum(-1, keepdim=True).clamp(min=1e-12)
+        parts.append(torch.where(beyond, held, e))
+    error = torch.where(beyond, geometry.error.gather(-1, last.clamp(min=0)), geometry.error)
+    flag = geometry.flag | beyond.to(torch.int32) * EXTENDED
+    return replace(geometry, e1=parts[0], e2=parts[1], error=error, flag=flag)
+
+
+def uncross(geometry, rounds=12):
+    """Smooth ellipses that cross their neighbours until they no longer do.
+
+    Only rows that cross are changed, each round to the mean of themselves and their two
+    neighbours, so that bars and slow twists stay.
+    """
+    e1, e2 = geometry.e1, geometry.e2
+    angles = eccentric_angles(16, dtype=e1.dtype, device=e1.device) / 2
+    for _ in range(rounds):
+        e = torch.hypot(e1, e2).clamp(max=MAX_ELLIPTICITY).unsqueeze(-1)
+        theta = 0.5 * torch.atan2(e2, e1).unsqueeze(-1)
+        across = torch.sin(angles - theta) / (1 - e)
+        radius = geometry.sma[:, None] / torch.hypot(torch.cos(angles - theta), across)
+        crossing = (radius[:, 1:] < radius[:, :-1]).any(-1)
+        touched = torch.nn.functional.pad(crossing, (0, 1)) | torch.nn.functional.pad(
+            crossing, (1, 0)
         )
-    flag = (weight <= 0).to(torch.int32) * EXTENDED
-    return Geometry(sma, e1, e2, variance.sqrt(), weight, flag)
+        if not bool(touched.any()):
+            break
+        parts = []
+        for z in (e1, e2):
+            padded = torch.cat((z[:, :1], z, z[:, -1:]), 1)
+            mean = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3
+            parts.append(torch.where(touched, mean, z))
+        e1, e2 = parts
+    return replace(geometry, e1=e1, e2=e2)
 
 
-EXTENDED = 1
-INTERPOLATED = 2
-
-
-def _correct(levels, centre, sma, e1, e2, fall, n_angles):
-    angles = eccentric_angles(n_angles, dtype=sma.dtype, device=sma.device)
-    ellipticity = torch.hypot(e1, e2).clamp(max=MAX_ELLIPTICITY)
-    twice = torch.atan2(e2, e1)
-    pattern = torch.arange(n_angles, device=sma.device) % 3 - 1
-    stretch = 1 + RING_WIDTH * pattern.to(sma.dtype)
-    values = sample_rings(
-        levels, centre, sma[:, None] * stretch, ellipticity, 0.5 * twice, angles
-    )
-    if fall is not None:
-        values = values + fall.unsqueeze(-1) * (sma[:, None] * (stretch - 1))
-    coefficients, scatter, share = harmonics(values, angles)
-    profile = coefficients[..., 0]
-    fall = gradient(profile, sma)
-    q = 1 - ellipticity
-    rings = sma * torch.ones_like(fall)
-    independent = (math.pi * rings * (1 + q)).clamp(max=float(n_angles)) * share
-    error = scatter * (2 / independent.clamp(min=1)).sqrt()
-    fall_error = error / (0.4 * rings)
-    steep = fall.clamp(min=1e-12) * rings
-    good = (fall > 2 * fall_error) & (share > 0.4)
-    radial = torch.where(good, 2 * q * coefficients[..., 3] / steep, 0)
-    tangential = torch.where(good, 4 * q * coefficients[..., 4] / (steep * (1 + q)), 0)
-    length = torch.hypot(radial, tangential).clamp(min=1e-12)
-    limit = (0.15 / length).clamp(max=1.0)
-    radial, tangential = radial * limit, tangential * limit
-    cos, sin = torch.cos(twice), torch.sin(twice)
-    target1 = ellipticity * cos + radial * cos - tangential * sin
-    target2 = ellipticity * sin + radial * sin + tangential * cos
-    sigma = 2 * q * error / steep
-    weight = torch.where(good, 1 / (sigma.square() + FLOOR_SIGMA**2), 0)
-    weight = torch.where(weight > 1, weight, 0)
-    smooth, variance = whittaker(torch.stack((target1, target2), -1), weight)
-    e1, e2 = smooth.unbind(-1)
-    length = torch.hypot(e1, e2).clamp(min=1e-12)
-    limit = (MAX_ELLIPTICITY / length).clamp(max=1.0)
-    return e1 * limit, e2 * limit, fall, weight, variance, scatter
+def _last_good(weight):
+    """Index of the outermost row with `GOOD_SIGMA` of its own, 0 if there is none; (B, 1)."""
+    index = torch.arange(weight.shape[-1], device=weight.device)
+    good = weight >= GOOD_SIGMA**-2
+    return torch.where(good, index, 0).amax(-1, keepdim=True)
 
 
 def interpolate_rows(geometry, sma):

@@ -72,12 +72,12 @@ class Unroll(Function):
             for i in range(n_layers):
                 if i > 0 and masks is not None:
                     x = x * masks[i - 1, t]  # (B, H)
-                x, gates[i, t], news[i, t], recurrents[i, t] = gru_step(
-                    x, states[i, t], layers[i]
-                )
+                x, gates[i, t], news[i, t], recurrents[i, t] = gru_step(x, states[i, t], layers[i])
                 states[i, t + 1] = x
             outputs[t] = functional.linear(x.relu(), dense_weight, dense_bias)
-        ctx.save_for_backward(states, gates, news, recurrents, inputs, masks, dense_weight, *weights)
+        ctx.save_for_backward(
+            states, gates, news, recurrents, inputs, masks, dense_weight, *weights
+        )
         ctx.dtype = dtype
         return outputs.squeeze(-1).T  # (B, T)
 
@@ -85,14 +85,13 @@ class Unroll(Function):
     def backward(ctx, grad_outputs):
         """Gradients with respect to z and the weights; the inputs are constants."""
         states, gates, news, recurrents, inputs, masks, dense_weight, *weights = ctx.saved_tensors
-        n_layers, _, batch, width = states.shape
         top = states[-1, 1:]  # (T, B, H)
         grad = grad_outputs.T[..., None].to(top.dtype)  # (T, B, 1)
         grad_dense = (grad * top.relu()).sum((0, 1))[None]  # (1, H)
         grad_x = grad * dense_weight * (top > 0)  # (T, B, H)
         grad_z = torch.zeros_like(top[0])
         grad_weights = []
-        for i in reversed(range(n_layers)):
+        for i in reversed(range(len(states))):
             x = inputs if i == 0 else states[i - 1, 1:]
             mask = None if i == 0 or masks is None else masks[i - 1]
             if mask is not None:

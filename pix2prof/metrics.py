@@ -154,7 +154,8 @@ def per_kpc(reference, prediction, pairs, *, bin_kpc=0.25, ended=0.9, step=SMA_S
     eta = deviation(reference, prediction)
     scale = _values(pairs["kpc_per_arcsec"], u.kpc / u.arcsec)
     extent = profile_length(reference, step) * scale
-    grid = bin_kpc * np.arange(1, np.quantile(extent, ended) // bin_kpc + 1)
+    n_bins = int(np.quantile(extent, ended) / bin_kpc + 1e-9)
+    grid = bin_kpc * np.arange(1, n_bins + 1)
     sma = step * np.arange(1, eta.shape[1] + 1)
     on_grid = [
         np.interp(grid, sma * s, row, left=np.nan, right=np.nan)

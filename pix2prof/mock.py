@@ -5,18 +5,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.ndimage import binary_dilation, gaussian_filter
 
-from pix2prof.galaxies import draw_galaxy, isophotal_radius, scaled, total_flux
+from pix2prof.frames import draw_cut, list_fields
+from pix2prof.galaxies import isophotal_radius, scaled, total_flux
+from pix2prof.population import draw_galaxy
 from pix2prof.rendering import PAD, image_hats, render
 from pix2prof.sdss import BANDS, PIXSCALE, flux_to_mag
-from pix2prof.sky import (
-    add_noise,
-    convolved,
-    draw_background,
-    draw_conditions,
-    draw_residual,
-    draw_stars,
-    draw_trail,
-)
+from pix2prof.sky import add_noise, add_photon_noise, draw_conditions, draw_residual
+from pix2prof.sources import convolved, draw_background, draw_stars, draw_trail
 
 
 @dataclass(frozen=True)
@@ -87,14 +82,20 @@ def mock_galaxy(seed, index, field=512, sky="model", frames=None):
     galaxy = draw_galaxy(population)
     centre = draw_centre(place, field)
     ra, dec, name = draw_position(place)
-    conditions = draw_conditions(observing)
-    hats = image_hats(conditions.psfs, field)
-    truth, dust = render(galaxy, field, centre, conditions.psfs, hats)
-    others = draw_others(sources, galaxy, field, centre, conditions, hats)
-    mask = contamination(others, conditions.sigma)
-    images = add_noise(noise, truth + others, conditions)
-    images += draw_residual(residual, truth, conditions)
+    if sky == "frames":
+        images, mask, conditions = draw_cut(observing, list_fields(frames), field)
+        truth, dust = render(galaxy, field, centre, conditions.psfs)
+        images += add_photon_noise(noise, truth, conditions)
+    else:
+        conditions = draw_conditions(observing)
+        hats = image_hats(conditions.psfs, field)
+        truth, dust = render(galaxy, field, centre, conditions.psfs, hats)
+        others = draw_others(sources, galaxy, field, centre, conditions, hats)
+        mask = contamination(others, truth, conditions.sigma)
+        images = add_noise(noise, truth + others, conditions)
+        images += draw_residual(residual, truth, conditions)
     parameters = {"ra": ra, "dec": dec} | catalogue(galaxy, dust)
+    parameters["camcol"] = float(conditions.camcol)
     return MockGalaxy(name, parameters, images, truth, mask, centre, conditions.fwhm)
 
 
@@ -149,7 +150,9 @@ def draw_others(rng, galaxy, field, centre, conditions, hats):
     if rng.uniform() < 1 / 7:
         neighbour = draw_galaxy(rng)
         own = max(galaxy.r_235, 4.0)
-        neighbour = scaled(neighbour, own * 10 ** rng.uniform(-1.0, 0.1) / max(neighbour.r_235, 4.0))
+        neighbour = scaled(
+            neighbour, own * 10 ** rng.uniform(-1.0, 0.1) / max(neighbour.r_235, 4.0)
+        )
         distance, angle = own * rng.uniform(0.4, 3.0) / PIXSCALE, rng.uniform(0, 2 * np.pi)
         place = (centre[0] + distance * np.cos(angle), centre[1] + distance * np.sin(angle))
         if all(0 < p < field - 1 for p in place):
@@ -158,14 +161,19 @@ def draw_others(rng, galaxy, field, centre, conditions, hats):
     return others
 
 
-def contamination(others, sigma):
-    """Mask of the sources a person would mask: (F, F) bool from (3, F, F) and (3,).
+def contamination(others, truth, sigma):
+    """Mask of the sources a person would mask: (F, F) bool from two (3, F, F) and (3,).
 
     Where the other sources' light, noise-free, smoothed by a pixel and combined over the bands,
-    exceeds 0.7 of an empty pixel's standard deviation, grown by a pixel.
+    exceeds 0.7 of an empty pixel's standard deviation and a tenth of the galaxy's own light;
+    grown by a pixel.
     """
-    light = sum(o / np.float32(s) for o, s in zip(others, sigma, strict=True)) / np.sqrt(3.0)
-    return binary_dilation(gaussian_filter(light, 1.0) > 0.7, iterations=1)
+    light, own = (
+        sum(o / np.float32(s) for o, s in zip(source, sigma, strict=True)) / np.float32(3**0.5)
+        for source in (others, truth)
+    )
+    light = gaussian_filter(light, 1.0)
+    return binary_dilation((light > 0.7) & (light > 0.1 * own))
 
 
 def catalogue(galaxy, dust):

@@ -5,7 +5,6 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
@@ -14,7 +13,7 @@ from torch import nn
 
 from . import __version__
 from .decoders import DECODERS
-from .profiles import SMA_STEP
+from .nodes import Nodes
 from .resnet import ResNet18
 
 WEIGHTS_FILE = "model.safetensors"
@@ -24,9 +23,7 @@ CONFIG_FILE = "config.json"
 class Pix2Prof(nn.Module):
     """Encoder and decoder (section 2.2.4), with the profile's grid and units around them.
 
-    The decoder works in standardised surface brightness, (mu - mu_mean) / mu_std, at nodes on
-    ``0.2 + step * j`` arcsec, so that no node lies outside the profile's grid of 0.2 arcsec; at a
-    `step` of 0.2 (the paper's) the two grids are one.
+    The decoder works on the grid and in the units of `nodes`, a `pix2prof.nodes.Nodes`.
 
     Parameters
     ----------
@@ -69,19 +66,10 @@ class Pix2Prof(nn.Module):
     ):
         super().__init__()
         if decoder not in DECODERS:
-            raise ValueError(f"model.decoder is {decoder!r}: it must be one of {', '.join(DECODERS)}")
-        if not (np.isfinite(mu_mean) and np.isfinite(mu_std) and mu_std > 0):
-            raise ValueError(f"mu_mean, mu_std are {mu_mean}, {mu_std}: finite, the latter above 0")
-        self.stride = round(step / SMA_STEP)
-        if self.stride < 1 or abs(self.stride * SMA_STEP - step) > 1e-6:
-            raise ValueError(f"model.step is {step} arcsec: it must be a multiple of {SMA_STEP}")
-        self.window = round(halt_window / step)
-        if self.window < 2:
-            raise ValueError(f"model.halt_window is {halt_window} arcsec: at least two steps, please")
-        self.n_steps = round(max_sma / SMA_STEP)
-        self.n_nodes = -(-(self.n_steps - 1) // self.stride) + 1
-        self.halt_std = halt_std
-        self.mu_mean, self.mu_std = float(mu_mean), float(mu_std)
+            raise ValueError(
+                f"model.decoder is {decoder!r}: it must be one of {', '.join(DECODERS)}"
+            )
+        self.nodes = Nodes(step, max_sma, halt_window, halt_std, float(mu_mean), float(mu_std))
         self.kwargs = {
             "stem": stem,
             "decoder": decoder,
@@ -92,8 +80,8 @@ class Pix2Prof(nn.Module):
             "max_sma": max_sma,
             "halt_window": halt_window,
             "halt_std": halt_std,
-            "mu_mean": self.mu_mean,
-            "mu_std": self.mu_std,
+            "mu_mean": float(mu_mean),
+            "mu_std": float(mu_std),
         }
         self.encoder = ResNet18(latent, stem)
         self.decoder = DECODERS[decoder](latent, layers, dropout)
@@ -117,9 +105,7 @@ class Pix2Prof(nn.Module):
         -------
         torch.Tensor of float32, shape (B, latent)
         """
-        images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
-            return self.encoder(images).float()
+        return self.encoder(images.contiguous(memory_format=torch.channels_last), dtype)
 
     def forward(self, images, targets, teacher, generator=None, dtype=torch.float32):
         """Outputs of a training step.
@@ -128,7 +114,7 @@ class Pix2Prof(nn.Module):
         ----------
         images : torch.Tensor, shape (B, 1, H, W)
         targets : torch.Tensor, shape (B, T)
-            As `targets` gives them.
+            As ``nodes.targets`` gives them.
         teacher : torch.Tensor of bool, shape (B,)
             Where True, targets are fed back in place of outputs.
         generator : torch.Generator, optional
@@ -142,83 +128,6 @@ class Pix2Prof(nn.Module):
             In model units.
         """
         return self.decoder(self.encode(images, dtype), targets, teacher, generator, dtype)
-
-    def targets(self, mu):
-        """What the decoder shall write for given profiles.
-
-        Beyond its end a profile is held at its last value for the length of the halting window,
-        so that the halting rule finds the end. Gaps are bridged linearly and not counted.
-
-        Parameters
-        ----------
-        mu : array_like, shape (B, n)
-            Profiles on the grid of 0.2 arcsec [mag arcsec^-2], NaN beyond their ends.
-
-        Returns
-        -------
-        targets : torch.Tensor of float32, shape (B, T)
-            Model units; T is that of the longest profile.
-        counted : torch.Tensor of bool, shape (B, T)
-            True where the loss is taken: profile and held end.
-        n_nodes : torch.Tensor of int, shape (B,)
-            Nodes of the profile itself.
-
-        Raises
-        ------
-        ValueError
-            If a profile has no finite value; the message gives its index.
-        """
-        mu = np.asarray(mu, dtype=np.float32)[:, : self.n_steps]
-        finite = np.isfinite(mu)
-        if not finite.any(1).all():
-            index = int(np.argmin(finite.any(1)))
-            raise ValueError(f"profile {index} has no finite surface brightness: leave it out")
-        last = mu.shape[1] - 1 - finite[:, ::-1].argmax(1)
-        n_nodes = (2 * last + self.stride) // (2 * self.stride) + 1
-        ends = np.minimum(n_nodes + self.window, self.n_nodes)
-        at = np.arange(ends.max()) * self.stride  # (T,)
-        grid = np.arange(mu.shape[1])
-        values = np.stack(
-            [np.interp(at, grid[ok], row[ok]) for row, ok in zip(mu, finite, strict=True)]
-        )
-        inside = finite[:, np.minimum(at, mu.shape[1] - 1)] | (at >= last[:, None])
-        counted = inside & (np.arange(len(at)) < ends[:, None])
-        standardised = (values - self.mu_mean) / self.mu_std
-        return (
-            torch.from_numpy(standardised.astype(np.float32)),
-            torch.from_numpy(counted),
-            torch.from_numpy(n_nodes),
-        )
-
-    def to_grid(self, outputs, n_nodes):
-        """Bring the decoder's nodes to the profile's grid, linearly.
-
-        Parameters
-        ----------
-        outputs : torch.Tensor, shape (B, n_nodes)
-            Model units.
-        n_nodes : torch.Tensor of int, shape (B,)
-            Valid nodes of each.
-
-        Returns
-        -------
-        mu : torch.Tensor, shape (B, n_steps)
-            On ``0.2 (k + 1)`` arcsec [mag arcsec^-2], NaN from the end on.
-        n_valid : torch.Tensor of int, shape (B,)
-            Valid grid steps.
-        """
-        n_valid = ((n_nodes - 1) * self.stride + 1).clamp(max=self.n_steps)
-        k = torch.arange(self.n_steps, device=outputs.device)
-        left = k // self.stride
-        right = (left + 1).clamp(max=outputs.shape[1] - 1)
-        weight = (k % self.stride) / self.stride
-        on_grid = torch.where(
-            weight == 0,
-            outputs[:, left],
-            torch.lerp(outputs[:, left], outputs[:, right], weight.to(outputs.dtype)),
-        )
-        mu = on_grid * self.mu_std + self.mu_mean
-        return mu.masked_fill(k >= n_valid[:, None], torch.nan), n_valid
 
     @torch.no_grad()
     def predict(self, images, dtype=torch.float32):
@@ -246,10 +155,11 @@ class Pix2Prof(nn.Module):
         if self.training:
             raise RuntimeError("the model is in training mode: call model.eval() before predict")
         z = self.encode(images.to(self.device), dtype)
+        nodes = self.nodes
         outputs, n_outputs, halted = self.decoder.generate(
-            z, self.n_nodes, self.window, self.halt_std / self.mu_std, dtype
+            z, nodes.count, nodes.window, nodes.halt_std / nodes.mu_std, dtype
         )
-        return self.to_grid(outputs, n_outputs - halted * (self.window - 1))
+        return nodes.to_grid(outputs, n_outputs - halted * (nodes.window - 1))
 
 
 def build_model(config, mu_mean, mu_std, seed):
@@ -383,8 +293,8 @@ def load_model(folder, device="cpu"):
     digest = hashlib.sha256(weights).hexdigest()
     if digest != expected:
         raise ValueError(
-            f"{path}: its SHA-256 is {digest[:12]}..., but {CONFIG_FILE} gives {expected[:12]}...; "
-            "the file is damaged or of another model: copy both files again"
+            f"{path}: its SHA-256 is {digest[:12]}..., but {CONFIG_FILE} gives "
+            f"{str(expected)[:12]}...; it is damaged or of another model: copy both files again"
         )
     try:
         model.load_state_dict(load_tensors(weights))

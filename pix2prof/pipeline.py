@@ -1,17 +1,15 @@
-"""The stages, as the notebooks call them: what each reads, computes and leaves behind."""
+"""What the notebooks share: a stage's parameters and folders, and what earlier stages left.
+
+At size ``toy`` an earlier stage that has not run is run first, so that each notebook works alone.
+"""
 
 import json
-import os
-import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-import numpy as np
-import pandas as pd
-import torch
 from astropy.table import QTable
 
-from pix2prof import config, dataset, metrics, paths, predict, properties, survey, training
-from pix2prof.model import Pix2Prof, load_model, save_model
+from pix2prof import config, dataset, evaluation, paths, survey, training
+from pix2prof.model import build_model, load_model, save_model
 
 TOY = "notebooks/toy.yaml"
 
@@ -23,7 +21,7 @@ class Run:
     Parameters
     ----------
     size : {"full", "toy"}
-        The documented run, or one of minutes.
+        The documented run, or one of a minute.
     config : pix2prof.config.Config
         Its parameters.
     paths : pix2prof.paths.Workspace
@@ -34,28 +32,10 @@ class Run:
     config: config.Config
     paths: paths.Workspace
 
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What the evaluation leaves behind.
-
-    Parameters
-    ----------
-    metrics : dict
-        As `pix2prof.metrics.assemble` gives it.
-    pairs : astropy.table.QTable
-        One row a pair of the test set, with its deviations.
-    curves : astropy.table.QTable
-        Median deviation and quartiles per kpc, for all and for each band.
-    reference, prediction : numpy.ndarray
-        The expert and the predicted profiles, shape (P, 1024) [mag arcsec^-2].
-    """
-
-    metrics: dict
-    pairs: QTable
-    curves: QTable
-    reference: np.ndarray
-    prediction: np.ndarray
+    @property
+    def toy(self):
+        """Whether stages that have not run are run on the way."""
+        return self.size == "toy"
 
 
 def begin(size="toy"):
@@ -75,13 +55,124 @@ def begin(size="toy"):
     return Run(size, config.load(overrides=overrides), paths.workspace(size))
 
 
-def build(run):
-    """Build the survey (stage ``data``); see `pix2prof.survey.build_survey`."""
-    return survey.build_survey(run.config.data, run.paths.survey, run.paths.scratch)
-
-
 def open_survey(run):
-    """Open the survey; a toy run that has none builds it first."""
-    if run.size == "toy" and not run.paths.survey.is_dir():
-        build(run)
+    """Open the survey of `run` (stage ``data``); see `pix2prof.dataset.load_survey`."""
+    if run.toy and not run.paths.survey.is_dir():
+        survey.build_survey(run.config.data, run.paths.survey, run.paths.scratch)
     return dataset.load_survey(run.paths.survey)
+
+
+def train(run, sky):
+    """Train the network on a survey and write it down (stage ``train``).
+
+    Parameters
+    ----------
+    run : Run
+        With the sections ``model`` and ``train``.
+    sky : pix2prof.dataset.Survey
+        The survey.
+
+    Returns
+    -------
+    model : pix2prof.model.Pix2Prof
+        With the weights of the lowest validation loss, in evaluation mode.
+    history : astropy.table.QTable
+        The learning curve, one row an epoch.
+    """
+    pairs, validation = dataset.Pairs(sky, "train"), dataset.Pairs(sky, "validation")
+    normalisation = dataset.of_kind(sky.normalisation, run.config.model.normalise)
+    crop = run.config.data.crop
+    model = build_model(
+        run.config.model, *training.profile_statistics(pairs), seed=run.config.train.seed
+    )
+    history = training.fit(
+        model,
+        pairs,
+        validation,
+        run.config.train,
+        normalisation=normalisation,
+        crop=crop,
+        checkpoint=run.paths.checkpoints,
+    )
+    best = history.rows[history.best_epoch - 1]
+    numbers = {
+        "images": history.images,
+        "epochs": len(history.rows),
+        "best_epoch": history.best_epoch,
+        "validation_loss": best["val_loss"],
+        "validation_deviation": best["val_deviation"],
+        "seconds": history.seconds,
+        "images_per_second": history.images / history.seconds,
+        "data_share": history.rows[-1]["data_seconds"] / history.seconds,
+        "parameters": sum(weights.numel() for weights in model.parameters()),
+        "pairs": len(pairs),
+    }
+    save_model(
+        model,
+        run.paths.model,
+        normalisation=asdict(normalisation),
+        crop=crop,
+        training=numbers,
+        parameters={
+            name: asdict(getattr(run.config, name)) for name in ("data", "model", "train")
+        },
+    )
+    table = QTable(rows=history.rows)
+    table.rename_columns(
+        ["val_loss", "val_deviation"], ["validation_loss", "validation_deviation"]
+    )
+    run.paths.results.mkdir(parents=True, exist_ok=True)
+    table.write(run.paths.results / "history.csv", format="ascii.csv", overwrite=True)
+    (run.paths.results / "training.json").write_text(json.dumps(numbers, indent=2) + "\n")
+    return model, table
+
+
+def open_model(run):
+    """Open the network of `run` and its card; see `pix2prof.model.load_model`."""
+    if run.toy and not (run.paths.model / "config.json").is_file():
+        train(run, open_survey(run))
+    return load_model(run.paths.model)
+
+
+def open_training(run):
+    """Read the numbers of the training of `run`, as a dictionary."""
+    if run.toy:
+        open_model(run)
+    return json.loads((run.paths.results / "training.json").read_text())
+
+
+def open_history(run):
+    """Read the learning curve of `run`, one row an epoch."""
+    if run.toy:
+        open_model(run)
+    return QTable.read(run.paths.results / "history.csv", format="ascii.csv")
+
+
+def evaluate(run, sky, model, card):
+    """Evaluate a network on the test set and write the result down (stage ``evaluate``).
+
+    Parameters
+    ----------
+    run : Run
+        With the section ``evaluate``.
+    sky : pix2prof.dataset.Survey
+        The survey.
+    model : pix2prof.model.Pix2Prof
+        In evaluation mode.
+    card : dict
+        What `open_model` gives beside it.
+
+    Returns
+    -------
+    result : pix2prof.evaluation.Evaluation
+    """
+    result = evaluation.evaluate(model, card, sky, run.config.evaluate)
+    evaluation.save_evaluation(result, run.paths.results, run.paths.predictions)
+    return result
+
+
+def open_evaluation(run):
+    """Read the evaluation of `run`; see `pix2prof.evaluation.load_evaluation`."""
+    if run.toy and not (run.paths.predictions / "test.npz").is_file():
+        evaluate(run, open_survey(run), *open_model(run))
+    return evaluation.load_evaluation(run.paths.results, run.paths.predictions)

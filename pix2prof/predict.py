@@ -1,18 +1,279 @@
 """Images to profiles with a trained network: arrays, one file, any number of files."""
 
-import hashlib
-from dataclasses import dataclass
-from itertools import batched
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 from astropy.table import QTable
 
+from .dataset import Normalisation, centre_crop
 from .fits import ImageError
 from .images import read_image
-from .model import load_model
+from .model import Pix2Prof, choose_dtype, load_model
 from .profiles import profile_table, sma_grid
+from .sdss import PIXSCALE
 from .stamps import Stamp, make_stamp
 
 WEIGHTS = Path(__file__).parent / "weights"
 BATCH = 32
+SHORT = 10
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained network with what its images must go through first.
+
+    Parameters
+    ----------
+    network : pix2prof.model.Pix2Prof
+        In evaluation mode.
+    normalisation : pix2prof.dataset.Normalisation
+        Of the images it was trained on.
+    crop : int
+        Side of those images [pixel].
+    sha256 : str
+        Of the weights' file; empty for a network that never was on disk.
+    name : str
+        What to call it in a profile's provenance.
+    """
+
+    network: Pix2Prof = field(repr=False)
+    normalisation: Normalisation
+    crop: int = 256
+    sha256: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What came of one file: a profile, or an error that says why not.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    profile : astropy.table.QTable or None
+        Columns ``sma`` [arcsec] and ``mu`` [mag arcsec^-2].
+    stamp : pix2prof.stamps.Stamp or None
+        The image as the network saw it.
+    error : pix2prof.fits.ImageError or None
+        Set when there is no profile.
+    """
+
+    path: str
+    profile: QTable | None = None
+    stamp: Stamp | None = field(default=None, repr=False)
+    error: ImageError | None = None
+
+
+def load(name="paper", device="cpu"):
+    """Load a trained network.
+
+    Parameters
+    ----------
+    name : str or Path
+        A released model's name, or a folder with ``model.safetensors`` and ``config.json``.
+    device : str or torch.device
+        Where to compute.
+
+    Returns
+    -------
+    model : Predictor
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such model; the message says how to train one.
+    ValueError
+        If its files are damaged or do not fit together.
+    """
+    folder = WEIGHTS / str(name)
+    folder = folder if folder.is_dir() else Path(name)
+    if not folder.is_dir():
+        released = sorted(path.parent.name for path in WEIGHTS.glob("*/config.json"))
+        raise FileNotFoundError(
+            f"there is no model {str(name)!r}: neither a released one (there "
+            f"{'is ' + ', '.join(released) if released else 'are none here'}) nor a folder; "
+            "`make repro` trains one, then give the folder with its model.safetensors"
+        )
+    network, card = load_model(folder, device)
+    try:
+        normalisation = Normalisation(**card["normalisation"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder / 'config.json'}: no image normalisation ({error!r})"
+        ) from error
+    crop = int(card.get("provenance", {}).get("crop", 256))
+    return Predictor(network, normalisation, crop, card["sha256"], folder.name)
+
+
+def predict_images(images, model, *, batch_size=BATCH, precision="float32"):
+    """Predict the profiles of images that are as the network knows them.
+
+    Parameters
+    ----------
+    images : (N, H, W) or (H, W) array_like
+        Sky-subtracted flux [nanomaggies per pixel], 0.396 arcsec a pixel, the galaxy in the
+        middle; cropped to the network's size. `pix2prof.stamps.make_stamp` makes such.
+    model : Predictor
+        As `load` gives it.
+    batch_size : int
+        Images computed at once.
+    precision : {"float32", "bf16", "auto"}
+        Of the arithmetic; `auto` is bfloat16 where the processor has it.
+
+    Returns
+    -------
+    mu : (N, T) or (T,) numpy.ndarray of float32
+        Surface brightness [mag arcsec^-2] on 0.2 (k + 1) arcsec, NaN beyond the end.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong, an image is smaller than the network's, or holds NaN.
+    """
+    images = np.asarray(images)
+    if images.ndim not in (2, 3):
+        raise ValueError(f"images of shape {images.shape}: expected (N, H, W) or (H, W)")
+    if min(images.shape[-2:]) < model.crop:
+        raise ValueError(
+            f"images of {images.shape[-1]} x {images.shape[-2]} px: the network wants at least "
+            f"{model.crop}; pad them with pix2prof.stamps.make_stamp"
+        )
+    single = images.ndim == 2
+    images = images[None] if single else images
+    device, dtype = model.network.device, choose_dtype(precision, model.network.device)
+    parts = [np.empty((0, model.network.nodes.n_steps), dtype=np.float32)]
+    for start in range(0, len(images), batch_size):
+        batch = centre_crop(images[start : start + batch_size], model.crop)
+        batch = np.array(batch, dtype=np.float32)
+        bad = np.flatnonzero(~np.isfinite(batch).all(axis=(1, 2)))
+        if len(bad):
+            raise ValueError(
+                f"image {start + bad[0]} holds NaN or infinite pixels; "
+                "fill them with pix2prof.resampling.fill_missing"
+            )
+        batch = model.normalisation.normalise(torch.from_numpy(batch).to(device))
+        mu, _ = model.network.predict(batch[:, None], dtype)
+        parts.append(mu.cpu().numpy())
+    mu = np.concatenate(parts)
+    return mu[0] if single else mu
+
+
+def predict_file(path, model, **options):
+    """Predict the profile of the galaxy on one FITS image.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    model : Predictor
+        As `load` gives it.
+    **options
+        ``hdu, pixscale, zeropoint, band, centre`` as in `pix2prof.images.read_image`.
+
+    Returns
+    -------
+    profile : astropy.table.QTable
+        Columns ``sma`` [arcsec] and ``mu`` [mag arcsec^-2]; provenance in ``meta``, everything
+        odd in ``meta["flags"]``.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be used.
+    """
+    prediction = next(predict_files([path], model, **options))
+    if prediction.error is not None:
+        raise prediction.error
+    return prediction.profile
+
+
+def predict_files(paths, model, *, batch_size=BATCH, precision="float32", **options):
+    """Predict the profiles of the galaxies on any number of FITS images.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        The files.
+    model : Predictor
+        As `load` gives it.
+    batch_size, precision
+        As in `predict_images`.
+    **options
+        ``hdu, pixscale, zeropoint, band, centre`` as in `pix2prof.images.read_image`, for all.
+
+    Yields
+    ------
+    prediction : Prediction
+        One for each path, in order; a file that cannot be used has its ``error`` set and stops
+        no other.
+    """
+    batch = []
+    for path in paths:
+        batch.append(_prepare(path, model.crop, options))
+        if len(batch) == batch_size:
+            yield from _predict_batch(batch, model, precision)
+            batch = []
+    yield from _predict_batch(batch, model, precision)
+
+
+def _prepare(path, crop, options):
+    try:
+        image = read_image(path, **options)
+        return image, make_stamp(image, crop)
+    except ImageError as error:
+        return error
+    except OSError as error:
+        return ImageError(path, f"it cannot be read ({error})", "check the disk")
+
+
+def _predict_batch(batch, model, precision):
+    stamps = [item[1].data for item in batch if not isinstance(item, ImageError)]
+    profiles = iter(())
+    if stamps:
+        profiles = iter(predict_images(np.stack(stamps), model, precision=precision))
+    for item in batch:
+        if isinstance(item, ImageError):
+            yield Prediction(item.path, error=item)
+            continue
+        image, stamp = item
+        try:
+            yield Prediction(image.path, _table(image, stamp, next(profiles), model), stamp)
+        except ImageError as error:
+            yield Prediction(image.path, stamp=stamp, error=error)
+
+
+def _table(image, stamp, mu, model):
+    valid = np.isfinite(mu)
+    n = int(np.argmin(valid)) if not valid.all() else len(mu)
+    if n == 0:
+        raise ImageError(
+            image.path, "the network gave no profile for it", "look at the image, and its flags"
+        )
+    sma, flags = sma_grid(n), list(stamp.flags)
+    if n == model.network.nodes.n_steps:
+        flags.append("the profile did not end by itself")
+    if n < SHORT:
+        flags.append(f"the profile has only {n} rows")
+    sides = stamp.covered.any(axis=0).sum(), stamp.covered.any(axis=1).sum()
+    corner = 0.5 * float(np.hypot(*sides)) * PIXSCALE
+    if sma[-1] > corner:
+        flags.append(f"extrapolated beyond {corner:.0f} arcsec, where the image ends")
+    table = profile_table(
+        {"sma": sma, "mu": mu[:n]},
+        object=image.object,
+        band=image.band,
+        file=Path(image.path).name,
+        filezp=image.zeropoint,
+        filescal=image.pixscale,
+        sky=stamp.sky,
+        noise=stamp.noise,
+        method="pix2prof network",
+        model=model.name,
+        weights=model.sha256,
+        flags=flags,
+    )
+    del table.meta["paconv"]
+    return table

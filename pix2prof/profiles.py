@@ -102,7 +102,9 @@ def profile_table(columns, **meta):
         raise ValueError(f"a profile needs the columns sma and mu; missing: {missing}")
     lengths = {name: np.shape(value) for name, value in columns.items()}
     if len(set(lengths.values())) != 1 or len(lengths["sma"]) != 1:
-        raise ValueError(f"profile columns must be one-dimensional and equally long, got {lengths}")
+        raise ValueError(
+            f"profile columns must be one-dimensional and equally long, got {lengths}"
+        )
     table = QTable()
     for name, (unit, description) in COLUMNS.items():
         if name not in columns:

@@ -24,7 +24,7 @@ class Psf:
     .. math:: P(r) \propto e^{-r^2/2\sigma_1^2} + b\,e^{-r^2/2\sigma_2^2}
               + p_0\,(1 + r^2 / \beta\sigma_P^2)^{-\beta/2}
 
-    the form of the survey's own reductions (Stoughton et al. 2002, section 4.3).
+    the form of the survey's own reductions (Stoughton et al. 2002).
 
     Attributes
     ----------
@@ -105,8 +105,8 @@ class Psf:
 def draw_psfs(rng):
     """Draw the PSFs of one field in g, r and i.
 
-    The seeing is common to the three bands but for a fifth of its scatter; the Gaussians' ratio
-    and the wings vary a little on their own.
+    The seeing is common to the three bands but for a small scatter of each; the second Gaussian
+    and the wings vary by a fifth.
 
     Parameters
     ----------
@@ -118,18 +118,33 @@ def draw_psfs(rng):
     fwhm : numpy.ndarray
         Full widths at half maximum [arcsec], shape (3,).
     """
-    seeing = rng.normal(0.0, PSF_SCATTER)
-    fwhm = np.array(PSF_FWHM) * 10 ** (seeing + rng.normal(0.0, PSF_SCATTER / 5, 3))
-    second, wing = rng.lognormal(0.0, 0.2), rng.lognormal(0.0, 0.2)
-    psfs = tuple(
-        Psf.of_fwhm(
-            fwhm[k] / PIXSCALE,
-            PSF_SIGMA_RATIO[k],
-            PSF_SECOND[k] * float(second),
-            PSF_WING[k] * float(wing),
-            PSF_WING_SIGMA[k],
-            PSF_WING_BETA[k],
-        )
-        for k in range(3)
+    seeing = rng.normal(0.0, PSF_SCATTER[0])
+    fwhm = np.array(PSF_FWHM) * 10 ** (seeing + rng.normal(0.0, PSF_SCATTER[1], 3))
+    second, wing = rng.lognormal(0.0, 0.2, 2).tolist()
+    return tuple(survey_psf(f, k, second, wing) for k, f in enumerate(fwhm)), fwhm
+
+
+def survey_psf(fwhm, band, second=1.0, wing=1.0):
+    """The survey's mean PSF of one band at a given width.
+
+    Parameters
+    ----------
+    fwhm : float
+        Full width at half maximum [arcsec].
+    band : int
+        In `pix2prof.sdss.BANDS`.
+    second, wing : float
+        Amplitudes of the second Gaussian and of the wings relative to the mean PSF's.
+
+    Returns
+    -------
+    Psf
+    """
+    return Psf.of_fwhm(
+        fwhm / PIXSCALE,
+        PSF_SIGMA_RATIO[band],
+        PSF_SECOND[band] * second,
+        PSF_WING[band] * wing,
+        PSF_WING_SIGMA[band],
+        PSF_WING_BETA[band],
     )
-    return psfs, fwhm

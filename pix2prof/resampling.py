@@ -45,7 +45,7 @@ def fill_missing(data, noise=0.0, reach=2.0, seed=0):
 def resample(data, scale, new_scale=PIXSCALE, centre=None, shape=None):
     """Bring an image to another pixel scale, conserving flux.
 
-    Along each axis the running sum of the flux is interpolated with a cubic spline and
+    Along each axis the running sum of the flux is interpolated with a quintic spline and
     differenced at the new pixels' edges, so that every new pixel holds what a smooth image
     with the old pixels' fluxes has within it: an average over the area when the pixels grow,
     a smooth interpolation when they shrink, and the image itself at the same scale (within 0.2
@@ -54,7 +54,7 @@ def resample(data, scale, new_scale=PIXSCALE, centre=None, shape=None):
     Parameters
     ----------
     data : (H, W) numpy.ndarray
-        Flux per pixel, finite, at least 4 px a side.
+        Flux per pixel, finite, at least 5 px a side.
     scale, new_scale : float
         Pixel scales [arcsec].
     centre : (x, y), optional
@@ -105,6 +105,6 @@ def _regroup(data, starts, factor, axis):
     data = np.moveaxis(np.asarray(data, dtype=float), axis, 0)
     total = np.zeros((len(data) + 1, data.shape[1]))
     np.cumsum(data, axis=0, out=total[1:])
-    spline = make_interp_spline(np.arange(len(total)), total, k=3)
+    spline = make_interp_spline(np.arange(len(total)), total, k=5)
     edges = np.append(starts, starts[-1] + factor).clip(0, len(data))
     return np.moveaxis(np.diff(spline(edges), axis=0), 0, axis)

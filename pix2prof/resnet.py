@@ -1,5 +1,6 @@
 """The image encoder: ResNet-18 with one input channel."""
 
+import torch
 from torch import nn
 
 STEMS = ("standard", "small")
@@ -49,9 +50,9 @@ class ResNet18(nn.Module):
     latent : int
         Length of the latent vector z.
     stem : {"standard", "small"}
-        `standard`: 7 x 7 convolution of stride 2, then 3 x 3 max-pooling of stride 2, as published.
-        `small`: 3 x 3 convolution of stride 1 and no pooling, as in the code released with
-        Pix2Prof; 16 times the arithmetic.
+        `standard`: 7 x 7 convolution of stride 2, then 3 x 3 max-pooling of stride 2, as
+        published. `small`: 3 x 3 convolution of stride 1 and no pooling, as in the code released
+        with Pix2Prof; 16 times the arithmetic.
 
     Raises
     ------
@@ -65,13 +66,11 @@ class ResNet18(nn.Module):
             raise ValueError(f"model.stem is {stem!r}: it must be one of {', '.join(STEMS)}")
         if stem == "standard":
             convolution = nn.Conv2d(1, WIDTHS[0], 7, 2, 3, bias=False)
-            pooling = nn.MaxPool2d(3, 2, 1)
+            self.pool = nn.MaxPool2d(3, 2, 1)
         else:
             convolution = nn.Conv2d(1, WIDTHS[0], 3, 1, 1, bias=False)
-            pooling = nn.Identity()
-        self.stem = nn.Sequential(
-            convolution, nn.BatchNorm2d(WIDTHS[0]), nn.ReLU(inplace=True), pooling
-        )
+            self.pool = nn.Identity()
+        self.stem = nn.Sequential(convolution, nn.BatchNorm2d(WIDTHS[0]), nn.ReLU(inplace=True))
         blocks, n_in = [], WIDTHS[0]
         for i, width in enumerate(WIDTHS):
             blocks += [BasicBlock(n_in, width, 1 if i == 0 else 2), BasicBlock(width, width)]
@@ -82,32 +81,41 @@ class ResNet18(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def features(self, images):
+    def features(self, images, dtype=torch.float32):
         """Map of features before pooling.
+
+        The stem stays in float32 whatever the `dtype`: the faint parts of a galaxy are a small
+        step on the level of the sky, which the first normalisation takes away.
 
         Parameters
         ----------
-        images : torch.Tensor, shape (B, 1, H, W)
+        images : torch.Tensor of float32, shape (B, 1, H, W)
             Normalised images.
+        dtype : torch.dtype
+            Of the convolutions after the stem: float32 or bfloat16.
 
         Returns
         -------
-        torch.Tensor, shape (B, 512, H / 32, W / 32)
+        torch.Tensor of `dtype`, shape (B, 512, H / 32, W / 32)
             For the standard stem; (B, 512, H / 8, W / 8) for the small one; rounded up.
         """
-        return self.blocks(self.stem(images))
+        x = self.stem(images).to(dtype)  # (B, 64, H / 2, W / 2) or (B, 64, H, W)
+        with torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):
+            return self.blocks(self.pool(x))
 
-    def forward(self, images):
+    def forward(self, images, dtype=torch.float32):
         """Encode images.
 
         Parameters
         ----------
-        images : torch.Tensor, shape (B, 1, H, W)
+        images : torch.Tensor of float32, shape (B, 1, H, W)
             Normalised images.
+        dtype : torch.dtype
+            Of the convolutions after the stem.
 
         Returns
         -------
-        torch.Tensor, shape (B, latent)
+        torch.Tensor of float32, shape (B, latent)
             The latent vectors z.
         """
-        return self.dense(self.features(images).mean((2, 3)))
+        return self.dense(self.features(images, dtype).float().mean((2, 3)))

@@ -8,23 +8,25 @@ ZEROPOINT = 22.5
 LIMITING_MU = 26.5
 
 # The median seeing of the imaging survey in g, r and i [arcsec] (Aihara et al. 2011, ApJS 193,
-# 29; Ross et al. 2011, MNRAS 417, 1350, table 1), and its scatter from field to field [dex].
+# 29; Ross et al. 2011, MNRAS 417, 1350), and its scatter from field to field [dex],
+# common to the bands and of each band about it (stars of four public fields).
 PSF_FWHM = (1.44, 1.32, 1.26)
-PSF_SCATTER = 0.045
+PSF_SCATTER = (0.055, 0.015)
 
 # Two Gaussians and a power law: the survey's own postage-stamp model (Stoughton et al. 2002, AJ
-# 123, 485, section 4.3). Radii are in units of the first Gaussian's sigma, the amplitudes are
-# those at the centre; the values are the fit to bright stars of public frames in each band.
-PSF_SIGMA_RATIO = (2.6, 2.6, 2.6)
-PSF_SECOND = (0.10, 0.10, 0.10)
-PSF_WING = (0.0016, 0.0016, 0.0022)
-PSF_WING_SIGMA = (5.0, 5.0, 5.0)
-PSF_WING_BETA = (3.5, 3.5, 3.4)
+# 123, 485). Ratio of the second Gaussian's sigma to the first's and its central
+# amplitude; central amplitude, width (in units of the first sigma) and exponent of the wings.
+# Fits to stars of four public fields in each band, from the centre to 20 arcsec.
+PSF_SIGMA_RATIO = (1.85, 1.93, 1.80)
+PSF_SECOND = (0.13, 0.08, 0.12)
+PSF_WING = (0.040, 0.024, 0.036)
+PSF_WING_SIGMA = (1.60, 1.60, 1.55)
+PSF_WING_BETA = (3.6, 3.35, 3.2)
 
 # The dark night sky of the imaging survey [mag arcsec^-2], its scatter common to the bands and
 # the scatter of each band about it [mag]; the nanomaggies of one count and their scatter [dex].
 # Both as in the sky and calibration extensions (HDU 1 and 2) of public frames.
-SKY_MU = (21.97, 20.99, 20.41)
+SKY_MU = (21.97, 20.96, 20.37)
 SKY_SCATTER = (0.15, 0.08)
 NANOMAGGIES_PER_COUNT = (0.00376, 0.00499, 0.00658)
 CALIBRATION_SCATTER = 0.02
@@ -32,6 +34,7 @@ CALIBRATION_SCATTER = 0.02
 # Electrons per count and the variance of dark current and read noise [counts^2] of the six
 # camera columns in g, r and i: data model of the frame files, table "gain" and "darkVariance"
 # (https://data.sdss.org/datamodel/files/BOSS_PHOTOOBJ/frames/RERUN/RUN/CAMCOL/frame.html).
+# Where the table gives two values by run, the later one.
 GAIN = (
     (3.32, 4.71, 5.165),
     (3.855, 4.6, 6.565),
@@ -48,6 +51,10 @@ DARK_VARIANCE = (
     (1.1025, 0.81, 7.84),
     (1.8225, 0.9025, 5.0625),
 )
+
+# Share of the columns in the mock survey. Even but for the first two, which are rarer: the sky and
+# noise of the mock are held to frames of columns 3 to 6, and the g chip of column 1 is far off.
+CAMCOL_SHARE = (0.04, 0.12, 0.21, 0.21, 0.21, 0.21)
 
 
 def intensity_to_mu(intensity, zeropoint=ZEROPOINT):
@@ -68,7 +75,9 @@ def intensity_to_mu(intensity, zeropoint=ZEROPOINT):
     """
     intensity = np.asarray(intensity, dtype=float)
     positive = intensity > 0
-    return np.where(positive, zeropoint - 2.5 * np.log10(np.where(positive, intensity, 1.0)), np.nan)
+    return np.where(
+        positive, zeropoint - 2.5 * np.log10(np.where(positive, intensity, 1.0)), np.nan
+    )
 
 
 def mu_to_intensity(mu, zeropoint=ZEROPOINT):

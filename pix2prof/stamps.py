@@ -47,7 +47,7 @@ class Stamp:
     covered : (S, S) numpy.ndarray of bool
         Where the file had pixels; elsewhere sky noise was put.
     sky : float
-        Sky level that was subtracted [nanomaggies per arcsec^2].
+        Sky level that was subtracted [nanomaggies per pixel of the stamp].
     noise : float
         Sky noise [nanomaggies per pixel].
     flags : tuple of str
@@ -195,7 +195,7 @@ def make_stamp(image, size=256):
     return Stamp(
         data=np.ascontiguousarray(out, dtype=np.float32),
         covered=covered,
-        sky=level / image.pixscale**2,
+        sky=level * (PIXSCALE / image.pixscale) ** 2,
         noise=noise,
         flags=tuple(flags),
     )

@@ -108,12 +108,12 @@ def bright_up(ax, faint, bright):
     ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
 
 
-def mu_limits(*profiles, headroom=0.4):
-    """Faint and bright limits of an axis that holds all of some profiles [mag arcsec^-2]."""
+def mu_limits(*profiles, headroom=0.4, faintest=29.0):
+    """Faint and bright limits of an axis that holds some profiles down to the faintest."""
     mu = np.concatenate([np.ravel(profile) for profile in profiles]) if profiles else np.empty(0)
     mu = mu[np.isfinite(mu)]
     faint, bright = (mu.max(), mu.min()) if mu.size else (27.0, 18.0)
-    return faint + 0.4, bright - headroom
+    return min(faint + 0.4, faintest), bright - headroom
 
 
 def log_radius(ax):

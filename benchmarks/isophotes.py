@@ -1,0 +1,176 @@
+"""The classical method side by side with its peers: accuracy, centres and speed in one run.
+
+    python benchmarks/isophotes.py [--galaxies 100] [--peers 4]
+
+Accuracy is the median over radii of |mu - mu_truth| where the truth is brighter than 26 and 25
+mag arcsec^-2, on mock galaxies in g, r and i; the truth is the same measurement of the noise-free,
+source-free image. Speed is that of one thread. photutils runs on the first few of the same images,
+from the true centre, on a clean and unmasked image, and its profiles are judged as ours are.
+"""
+
+import argparse
+import os
+import re
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from astropy.io import fits
+from photutils.isophote import Ellipse, EllipseGeometry
+
+from pix2prof.isophotes import Flag, measure
+from pix2prof.mock import mock_galaxy
+from pix2prof.profiles import read_profile
+from pix2prof.sdss import PIXSCALE, intensity_to_mu
+
+ROOT = Path(__file__).parents[1]
+REAL = Path(os.environ.get("PIX2PROF_REAL", ROOT.parent / "shared" / "real"))
+LIMITS = (26.0, 25.0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--galaxies", type=int, default=100)
+    parser.add_argument("--peers", type=int, default=4, help="images photutils runs on")
+    parser.add_argument("--seed", type=int, default=4)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    mocks = [mock_galaxy(arguments.seed, k) for k in range(arguments.galaxies)]
+    images = np.concatenate([g.images for g in mocks])
+    truths = np.concatenate([g.truth for g in mocks])
+    masks = np.repeat(np.stack([g.mask for g in mocks]), 3, axis=0)
+    centres = np.repeat(np.array([g.centre for g in mocks], np.float32), 3, axis=0)
+    clear = np.zeros_like(masks[:1])
+    truth = measure(truths, centre=centres, mask=clear, sky=0.0)
+    runs = {
+        "all known": measure(images, centre=centres, mask=masks, geometry=truth),
+        "centre and mask known": measure(images, centre=centres, mask=masks),
+        "automatic": measure(images),
+    }
+    print(f"mock galaxies: {len(images)} images of {images.shape[-1]} px")
+    for name, result in runs.items():
+        for limit in LIMITS:
+            print_deviations(f"{name}, mu < {limit:g}", deviations(result.mu, truth.mu, limit))
+    print_centres(runs["automatic"], centres)
+    print_discs(runs["centre and mask known"], truth, mocks)
+    print_real()
+    print_speed(images, truths, truth, centres, arguments.peers)
+
+
+def deviations(mu, truth, limit):
+    """Median |mu - truth| of each profile where the truth is brighter than `limit`."""
+    difference = torch.where(truth < limit, (mu - truth).abs(), torch.nan)
+    return difference.nanmedian(-1).values.numpy()
+
+
+def print_deviations(name, values):
+    good = values[np.isfinite(values)]
+    median, p90, p99 = np.percentile(good, (50, 90, 99))
+    lost = len(values) - len(good)
+    print(f"  {name:34s} median {median:.4f}  90% {p90:.4f}  99% {p99:.4f}  lost {lost}")
+
+
+def print_centres(result, centres):
+    offset = np.linalg.norm(result.centre.numpy() - centres, axis=1)
+    flagged = (result.flags & Flag.CENTRE_UNCERTAIN).bool().numpy()
+    print(
+        f"  centre within 0.5 px {100 * np.mean(offset < 0.5):.1f}%, 2 px "
+        f"{100 * np.mean(offset < 2):.1f}%; flagged {100 * flagged.mean():.1f}%; over 2 px and "
+        f"not flagged {100 * np.mean((offset > 2) & ~flagged):.1f}%"
+    )
+
+
+def print_discs(result, truth, mocks):
+    """Outer ellipse, at the last row brighter than 25.5 in truth, against the disc's own."""
+    ellipticity, angle = [], []
+    for i in range(len(truth)):
+        p = mocks[i // 3].parameters
+        bright = np.flatnonzero(truth.mu[i].numpy() < 25.5)
+        if p["kind"] == "elliptical" or not len(bright):
+            continue
+        row = bright[-1]
+        ellipticity.append(result.ellipticity[i, row].item() - p["disc_ellipticity"])
+        if p["disc_ellipticity"] > 0.15:
+            angle.append((result.pa[i, row].item() - p["disc_pa"] + 90) % 180 - 90)
+    print(
+        f"  outer disc: median |d ellipticity| {np.nanmedian(np.abs(ellipticity)):.3f}, "
+        f"|d pa| {np.nanmedian(np.abs(angle)):.2f} deg"
+    )
+
+
+def print_real():
+    """Agreement with AutoProf's profiles of real galaxies, where the folder is there."""
+    if not REAL.is_dir():
+        print(f"real galaxies: no folder at {REAL}")
+        return
+    rows, came_out = [], 0
+    paths = sorted((REAL / "images").glob("*.fits"))
+    for path in paths:
+        header, data = fits.getheader(path), fits.getdata(path)
+        image = data.astype(np.float32) * 10 ** (-0.4 * (header["ZEROPT"] - 22.5))
+        result = measure(image, pixscale=header["PIXSCALE"])
+        came_out += int(result.n_valid[0] > 0)
+        reference = REAL / "autoprof" / f"{path.stem}.prof"
+        if reference.is_file():
+            profile = read_profile(reference)
+            mu = np.interp(profile["sma"].value, result.sma.numpy(), result.mu[0].numpy())
+            bright = profile["mu"].value < 25
+            eta = np.nanmedian(np.abs(mu - profile["mu"].value)[bright])
+            aux = reference.with_suffix(".aux").read_text()
+            found = re.search(r"center x: ([\d.]+) pix, y: ([\d.]+)", aux).groups()
+            apart = np.linalg.norm(result.centre[0].numpy() - np.array(found, float))
+            rows.append((eta, path.stem, apart))
+    eta = np.array([row[0] for row in rows])
+    print(f"real galaxies: {came_out} of {len(paths)} above the cut; against AutoProf, mu < 25")
+    print_deviations("", eta)
+    for value, name, apart in sorted(rows, reverse=True)[:4]:
+        print(f"    {name:32s} {value:.3f}, centres {apart:.1f} px apart")
+
+
+def print_speed(images, truths, truth, centres, n_peers):
+    batch = torch.from_numpy(np.resize(images, (64, *images.shape[1:])))
+    ours = timed(measure, batch)
+    large = torch.from_numpy(np.resize(images, (256, *images.shape[1:])))
+    print(f"speed, one thread: {1e3 * ours:.1f} ms an image in a batch of 64, ", end="")
+    print(f"{1e3 * timed(measure, large):.1f} ms in one of {len(large)}")
+    if not n_peers:
+        return
+    seconds, mu = [], []
+    for i in range(0, 3 * n_peers, 3):
+        start = time.perf_counter()
+        mu.append(photutils_mu(truths[i] + (images[i] - truths[i]).clip(-0.2, 0.2), centres[i]))
+        seconds.append(time.perf_counter() - start)
+    print(
+        f"  photutils Ellipse {np.mean(seconds):.2f} s, {np.mean(seconds) / ours:.0f} times ours"
+    )
+    chosen = slice(0, 3 * n_peers, 3)
+    mu = torch.from_numpy(np.stack(mu))
+    print_deviations("photutils, mu < 25", deviations(mu, truth.mu[chosen].double(), 25.0))
+    same = measure(images[chosen])
+    print_deviations("ours, automatic, same images", deviations(same.mu, truth.mu[chosen], 25.0))
+
+
+def timed(function, batch):
+    function(batch[:16])
+    start = time.perf_counter()
+    function(batch)
+    return (time.perf_counter() - start) / len(batch)
+
+
+def photutils_mu(image, centre):
+    """photutils' free fit from the given centre, on our grid; NaN where there is none."""
+    geometry = EllipseGeometry(float(centre[0]), float(centre[1]), 10.0, 0.3, 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = Ellipse(image, geometry).fit_image(maxsma=image.shape[0] / 2).to_table()
+    if not len(table):
+        return np.full(1024, np.nan)
+    sma = 0.2 * np.arange(1, 1025) / PIXSCALE
+    intensity = np.interp(sma, table["sma"], table["intens"], right=np.nan)
+    return intensity_to_mu(intensity / PIXSCALE**2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""The sky of an image: its noise, its level, and whether it is seen at all."""
+
+import math
+
+import torch
+
+from pix2prof.ellipses import present, quantiles, sorted_last
+
+BLOCK = 8
+ANNULI = 16
+MODEL_ERROR = 0.15
+
+
+def block_medians(images, block=BLOCK):
+    """Medians of square blocks, NaN where over half of a block is missing.
+
+    Parameters
+    ----------
+    images : torch.Tensor
+        Shape (B, H, W), NaN where excluded.
+    block : int
+        Side [px].
+
+    Returns
+    -------
+    medians : torch.Tensor
+        Shape (B, H // block, W // block).
+    x, y : torch.Tensor
+        Block centres [px], shapes (W // block,) and (H // block,).
+    """
+    height, width = (n // block for n in images.shape[-2:])
+    cut = images[:, : height * block, : width * block]
+    tiles = cut.unflatten(1, (height, block)).unflatten(3, (width, block))
+    tiles = tiles.transpose(2, 3).flatten(3)  # (B, h, w, block^2)
+    count = present(tiles).sum(-1)
+    medians = quantiles(sorted_last(tiles), count, (0.5,)).squeeze(-1)
+    medians = torch.where(count * 2 >= block * block, medians, math.nan)
+    steps = torch.arange(max(height, width), dtype=images.dtype, device=images.device)
+    positions = block * steps + 0.5 * (block - 1)
+    return medians, positions[:width], positions[:height]
+
+
+def clipped_level(values, *, rounds=8, low=3.0, high=2.0):
+    """Level and scatter of the bulk of a set of values with a tail to the bright side.
+
+    Parameters
+    ----------
+    values : torch.Tensor
+        Shape (B, M), NaN where missing.
+    rounds : int
+        Rounds of clipping.
+    low, high : float
+        Clipping on the faint and the bright side [standard deviations].
+
+    Returns
+    -------
+    level, scatter, count : torch.Tensor
+        Shape (B,); NaN, NaN and 0 where nothing is left.
+    """
+    ordered = sorted_last(values)
+    n = ordered.shape[-1]
+    rank = torch.arange(n, device=values.device)
+    first = torch.zeros(len(values), dtype=torch.long, device=values.device)
+    last = present(ordered).sum(-1)
+    for _ in range(rounds):
+        kept = last - first
+        window = ordered.gather(-1, (first.unsqueeze(-1) + rank).clamp(max=n - 1))
+        q16, q50, q84 = quantiles(window, kept, (0.16, 0.5, 0.84)).unbind(-1)
+        scatter = torch.minimum(q50 - q16, q84 - q50)
+        inside = (ordered >= (q50 - low * scatter)[:, None]) & (
+            ordered <= (q50 + high * scatter)[:, None]
+        )
+        start = inside.to(torch.int8).argmax(-1)
+        total = inside.sum(-1)
+        first = torch.where(total > 2, start, first)
+        last = torch.where(total > 2, start + total, last)
+    return q50, scatter, last - first
+
+
+def pixel_noise(images):
+    """Standard deviation of the pixels of the sky, from differences of pixels two apart.
+
+    Parameters
+    ----------
+    images : torch.Tensor
+        Shape (B, H, W), NaN where excluded.
+
+    Returns
+    -------
+    noise : torch.Tensor
+        Shape (B,), the lower quartile over blocks; 0 for noise-free images.
+    """
+    difference = (images[:, ::2, 2:] - images[:, ::2, :-2])[:, :, ::2].abs()
+    medians, _, _ = block_medians(difference, min(BLOCK, *difference.shape[-2:]))
+    flat = sorted_last(medians.flatten(1))
+    count = present(flat).sum(-1)
+    low = quantiles(flat, count, (0.25,)).squeeze(-1)
+    return torch.nan_to_num(low) / (0.6745 * math.sqrt(2)) * 1.03
+
+
+def elliptical_radius(x, y, centre, ellipticity, pa):
+    """Semi-major axis of the ellipse through each point.
+
+    Parameters
+    ----------
+    x, y : torch.Tensor
+        Positions, broadcastable to (B, H, W) [px].
+    centre : torch.Tensor
+        Shape (B, 2) [px].
+    ellipticity, pa : torch.Tensor
+        Broadcastable to (B, H, W); pa in radians.
+
+    Returns
+    -------
+    radius : torch.Tensor
+        Shape (B, H, W) [px].
+    """
+    dx = x - centre[:, 0, None, None]
+    dy = y - centre[:, 1, None, None]
+    cos, sin = torch.cos(pa), torch.sin(pa)
+    along = dx * cos + dy * sin
+    across = (dy * cos - dx * sin) / (1 - ellipticity)
+    return torch.hypot(along, across)
+
+
+def first_sky(images):
+    """Level of the fainter blocks, its error, and whether there are any; each of shape (B,)."""
+    thin = 2 if min(images.shape[-2:]) >= 256 else 1
+    medians, _, _ = block_medians(images[:, ::thin, ::thin])
+    level, scatter, count = clipped_level(medians.flatten(1))
+    error = torch.nan_to_num(scatter) / count.clamp(min=1).sqrt()
+    return torch.nan_to_num(level), error, count > 0
+
+
+def sky_outside(images, centre, ellipticity, pa, noise):
+    """Sky level from the blocks around the galaxy, and from where its profile is going.
+
+    The medians of blocks are gathered in annuli that follow the galaxy's outer shape. An
+    exponential and a constant are fitted to the annuli for a range of scale lengths, and the
+    constants averaged by their likelihood: where the galaxy ends within the image that is the
+    level of the outer annuli, where it does not, an extrapolation with an error to match.
+
+    Parameters
+    ----------
+    images : torch.Tensor
+        Shape (B, H, W), NaN where excluded.
+    centre : torch.Tensor
+        Shape (B, 2) [px].
+    ellipticity, pa : torch.Tensor
+        Of the outer galaxy, shape (B,), pa in radians.
+    noise : torch.Tensor
+        Standard deviation of a pixel, shape (B,).
+
+    Returns
+    -------
+    sky, error : torch.Tensor
+        Shape (B,).
+    visible : torch.Tensor
+        Bool, shape (B,): whether the galaxy's light in the outermost annulus is under a third
+        of a pixel's noise or a fiftieth of its light in the innermost.
+    """
+    radius, level, error = _annuli(images, centre, ellipticity, pa, noise)
+    usable = present(level)
+    level = torch.where(usable, level, 0)
+    outside = slice(-max(1, level.shape[-1] // 3), None)
+    outer = level[:, outside].sum(-1) / usable[:, outside].sum(-1).clamp(min=1)
+    excess = (level - outer[:, None]).clamp(min=0)
+    weight = usable / (error.square() + (MODEL_ERROR * excess).square() + 1e-24)
+    scale = radius[:, -1:] * torch.logspace(-1.7, -0.3, 15).to(radius)  # (B, M)
+    shape = torch.exp(-(radius - radius[:, :1]).unsqueeze(1) / scale.unsqueeze(-1))
+    w, z = weight.unsqueeze(1), level.unsqueeze(1)
+    s0, s1, s2 = w.sum(-1), (w * shape).sum(-1), (w * shape.square()).sum(-1)
+    t0, t1 = (w * z).sum(-1), (w * z * shape).sum(-1)
+    determinant = (s0 * s2 - s1 * s1).clamp(min=1e-30)
+    determinant = torch.maximum(determinant, 1e-6 * s0 * s2)
+    height = (s0 * t1 - s1 * t0) / determinant
+    sky = (s2 * t0 - s1 * t1) / determinant
+    rising = height <= 0
+    height = torch.where(rising, 0, height)
+    sky = torch.where(rising, t0 / s0.clamp(min=1e-30), sky)
+    model = sky.unsqueeze(-1) + height.unsqueeze(-1) * shape
+    odds = torch.softmax(-0.5 * (w * (z - model).square()).sum(-1), -1)
+    best = (odds * sky).sum(-1)
+    within = torch.where(rising, 1 / s0.clamp(min=1e-30), s2 / determinant)
+    variance = (odds * (within + (sky - best[:, None]).square())).sum(-1)
+    left = (odds * height * shape[..., -1]).sum(-1)
+    first = (odds * height).sum(-1)
+    visible = (usable.sum(-1) >= 3) & ((left < noise / 3) | (left < 0.02 * first))
+    return torch.nan_to_num(best), torch.nan_to_num(variance).clamp(min=0).sqrt(), visible
+
+
+def _annuli(images, centre, ellipticity, pa, noise):
+    """Mean radius, clipped level (NaN where empty) and error of elliptical annuli; (B, A)."""
+    medians, x, y = block_medians(images)
+    radius = elliptical_radius(
+        x[None, None, :], y[None, :, None], centre, ellipticity[:, None, None], pa[:, None, None]
+    )
+    flat, radius = medians.flatten(1), radius.flatten(1)
+    order = radius.argsort(-1)
+    flat, radius = flat.gather(-1, order), radius.gather(-1, order)
+    n = flat.shape[-1]
+    groups = min(ANNULI, max(2, n // 9)) if n > 3 else 1
+    size = n // groups
+    members = flat[:, n - groups * size :].unflatten(-1, (groups, size))
+    radius = radius[:, n - groups * size :].unflatten(-1, (groups, size)).mean(-1)
+    level, scatter, count = (
+        z.unflatten(0, members.shape[:2]) for z in clipped_level(members.flatten(0, 1), high=2.5)
+    )
+    scatter = torch.maximum(torch.nan_to_num(scatter), (noise / BLOCK)[:, None])
+    return (
+        radius,
+        torch.where(count > 1, level, math.nan),
+        1.25 * scatter / count.clamp(min=1).sqrt(),
+    )

@@ -1,0 +1,184 @@
+"""Predict the test set, and hold it against the expert profiles (section 2.3)."""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from astropy import units as u
+from astropy.table import QTable, vstack
+
+from . import metrics, properties
+from .dataset import Normalisation, Pairs, centre_crop
+from .model import choose_dtype
+from .profiles import MU_UNIT
+from .sdss import BANDS
+
+SETS = ("all", *BANDS)
+CURVE_UNITS = {"radius": u.kpc, "median": MU_UNIT, "q25": MU_UNIT, "q75": MU_UNIT}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the evaluation leaves behind.
+
+    Parameters
+    ----------
+    metrics : dict
+        As `pix2prof.metrics.assemble` gives it.
+    pairs : astropy.table.QTable
+        One row a pair of the test set, with its deviations.
+    curves : astropy.table.QTable
+        Median deviation and quartiles per kpc, for all and for each band.
+    reference, prediction : numpy.ndarray
+        The expert and the predicted profiles, shape (P, 1024) [mag arcsec^-2], NaN beyond
+        their ends.
+    """
+
+    metrics: dict
+    pairs: QTable
+    curves: QTable
+    reference: np.ndarray
+    prediction: np.ndarray
+
+
+def predict_pairs(model, pairs, normalisation, crop, *, batch_size=64, dtype=torch.float32):
+    """Predict the profiles of image-profile pairs, from the central crop, without augmentation.
+
+    Parameters
+    ----------
+    model : pix2prof.model.Pix2Prof
+        In evaluation mode.
+    pairs : pix2prof.dataset.Pairs
+        P pairs.
+    normalisation : pix2prof.dataset.Normalisation
+        Of the images.
+    crop : int
+        Side of what the network sees [px].
+    batch_size : int
+        Images at once.
+    dtype : torch.dtype
+        Of convolutions and matrix products.
+
+    Returns
+    -------
+    mu : numpy.ndarray
+        Shape (P, 1024) [mag arcsec^-2], NaN beyond each end.
+    """
+    parts = []
+    for start in range(0, len(pairs), batch_size):
+        images = centre_crop(pairs.images(range(start, min(start + batch_size, len(pairs)))), crop)
+        batch = torch.from_numpy(np.ascontiguousarray(normalisation.normalise(images)))
+        parts.append(model.predict(batch[:, None], dtype)[0].cpu().numpy())
+    return np.concatenate(parts)
+
+
+def evaluate(model, card, survey, config):
+    """Evaluate a network on the test set.
+
+    Parameters
+    ----------
+    model : pix2prof.model.Pix2Prof
+        In evaluation mode.
+    card : dict
+        What `pix2prof.model.load_model` gives beside it: the normalisation, the crop, and the
+        numbers of the training, which are reported along.
+    survey : pix2prof.dataset.Survey
+        The whole survey; the mean-profile guess comes from its training set.
+    config : pix2prof.config.EvaluateConfig
+        Limits and batch size.
+
+    Returns
+    -------
+    evaluation : Evaluation
+    """
+    test, train = Pairs(survey, "test"), Pairs(survey, "train")
+    crop = card["provenance"]["crop"]
+    reference = test.mu()
+    started = time.perf_counter()
+    prediction = predict_pairs(
+        model,
+        test,
+        Normalisation(**card["normalisation"]),
+        crop,
+        batch_size=config.batch_size,
+        dtype=choose_dtype("auto", model.device),
+    )
+    seconds = time.perf_counter() - started
+    described = properties.describe(
+        test.table(),
+        (centre_crop(test.images(k)[0], crop) for k in range(len(test))),
+        reference,
+        test.profiles("expert_ellipticity"),
+        test.profiles("expert_pa"),
+        masks=(centre_crop(survey.mask(galaxy), crop) for galaxy in test.galaxy),
+    )
+
+    def against(y, p):
+        return metrics.deviations(y, p, described, limit=config.limiting_mu)
+
+    mean = np.broadcast_to(metrics.mean_profile(train.mu()), reference.shape)
+    truth = test.profiles("truth_mu")
+    table = against(reference, prediction)
+    numbers = metrics.assemble(
+        table,
+        baseline=against(reference, mean),
+        truth=against(truth, prediction),
+        expert=against(truth, reference),
+        speed={
+            "galaxies_per_second": len(test) / seconds,
+            "cores": len(os.sched_getaffinity(0)),
+        },
+        training=card["provenance"]["training"],
+    )
+    curves = metrics.curves(reference, prediction, described, ended=config.ended_fraction)
+    return Evaluation(numbers, table, curves, reference, prediction)
+
+
+def save_evaluation(evaluation, results, predictions):
+    """Write an evaluation: small tables to `results`, profiles to `predictions`."""
+    results, predictions = Path(results), Path(predictions)
+    results.mkdir(parents=True, exist_ok=True)
+    predictions.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(evaluation.metrics, indent=2) + "\n"
+    (results / "metrics.json").write_text(text)
+    evaluation.pairs.write(results / "pairs.ecsv", overwrite=True)
+    per_kpc = results / "per_kpc"
+    per_kpc.mkdir(exist_ok=True)
+    for name in dict.fromkeys(evaluation.curves["set"].tolist()):
+        rows = evaluation.curves[evaluation.curves["set"] == name]
+        QTable({key: getattr(rows[key], "value", rows[key]) for key in rows.colnames}).write(
+            per_kpc / f"{name}.csv", format="ascii.csv", overwrite=True
+        )
+    np.savez(
+        predictions / "test.npz",
+        reference=evaluation.reference.astype(np.float32),
+        prediction=evaluation.prediction.astype(np.float32),
+    )
+
+
+def load_evaluation(results, predictions):
+    """Read what `save_evaluation` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        When one of the files is missing; the message names it.
+    """
+    results, predictions = Path(results), Path(predictions)
+    files = [results / name for name in ("metrics.json", "pairs.ecsv", "per_kpc/all.csv")]
+    for path in [*files, predictions / "test.npz"]:
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{path}: there is no such file; run the stage that writes it: dvc repro evaluate"
+            )
+    with np.load(predictions / "test.npz") as stored:
+        profiles = {key: stored[key] for key in ("reference", "prediction")}
+    sets = [path for name in SETS if (path := results / "per_kpc" / f"{name}.csv").is_file()]
+    curves = vstack([QTable.read(path, format="ascii.csv") for path in sets])
+    for name, unit in CURVE_UNITS.items():
+        curves[name] = curves[name] * unit
+    return Evaluation(json.loads(files[0].read_text()), QTable.read(files[1]), curves, **profiles)

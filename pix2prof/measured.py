@@ -1,0 +1,139 @@
+"""What a measurement gives: the profiles of a batch of galaxies, and their flags."""
+
+from dataclasses import dataclass, fields
+from enum import IntFlag
+
+import torch
+
+from pix2prof import profiles
+from pix2prof.sdss import PIXSCALE, ZEROPOINT
+
+
+class Flag(IntFlag):
+    """What is to be known of a whole profile."""
+
+    CENTRE_UNCERTAIN = 1
+    SKY_NOT_VISIBLE = 2
+    CUT_BY_EDGE = 4
+    NO_SIGNAL = 8
+    CENTRE_MASKED = 16
+    MOSTLY_MASKED = 32
+
+
+class RowFlag(IntFlag):
+    """What is to be known of one row."""
+
+    EXTENDED = 1
+    INTERPOLATED = 2
+    PARTIAL = 4
+    MASKED = 8
+    BELOW_CUT = 16
+
+
+@dataclass(frozen=True)
+class Isophotes:
+    """Profiles of a batch of galaxies.
+
+    Attributes
+    ----------
+    sma : torch.Tensor
+        Semi-major axes, shape (T,) [arcsec].
+    intensity, intensity_err : torch.Tensor
+        Shape (B, T) [nanomaggies arcsec^-2]; NaN beyond the image.
+    mu, mu_err : torch.Tensor
+        Shape (B, T) [mag arcsec^-2]; NaN where the intensity is not positive.
+    ellipticity, ellipticity_err : torch.Tensor
+        Shape (B, T).
+    pa, pa_err : torch.Tensor
+        Counter-clockwise from +x, in [0, 180), shape (B, T) [deg].
+    growth, growth_err : torch.Tensor
+        Flux within the ellipse, shape (B, T) [nanomaggies].
+    n_used, n_masked : torch.Tensor
+        Pixels behind a row and pixels excluded from it, int, shape (B, T).
+    flag : torch.Tensor
+        `RowFlag`, int, shape (B, T).
+    centre, centre_err : torch.Tensor
+        (x, y), shape (B, 2) [px].
+    sky, sky_err : torch.Tensor
+        Subtracted, shape (B,) [nanomaggies per pixel].
+    n_valid : torch.Tensor
+        Rows up to the signal-to-noise cut, int, shape (B,).
+    flags : torch.Tensor
+        `Flag`, int, shape (B,).
+    pixscale : float
+        [arcsec per pixel].
+    statistic : str
+        How an isophote's intensity is read off its samples.
+    """
+
+    sma: torch.Tensor
+    intensity: torch.Tensor
+    intensity_err: torch.Tensor
+    mu: torch.Tensor
+    mu_err: torch.Tensor
+    ellipticity: torch.Tensor
+    ellipticity_err: torch.Tensor
+    pa: torch.Tensor
+    pa_err: torch.Tensor
+    growth: torch.Tensor
+    growth_err: torch.Tensor
+    n_used: torch.Tensor
+    n_masked: torch.Tensor
+    flag: torch.Tensor
+    centre: torch.Tensor
+    centre_err: torch.Tensor
+    sky: torch.Tensor
+    sky_err: torch.Tensor
+    n_valid: torch.Tensor
+    flags: torch.Tensor
+    pixscale: float = PIXSCALE
+    statistic: str = "mean"
+
+    def __len__(self):
+        return len(self.centre)
+
+    def table(self, i=0, *, cut=False, **meta):
+        """Profile `i` as a table with units and provenance.
+
+        Parameters
+        ----------
+        i : int
+            Index in the batch.
+        cut : bool
+            End at the signal-to-noise cut rather than at the edge of the image.
+        **meta
+            Further metadata, e.g. ``object`` and ``band``.
+
+        Returns
+        -------
+        astropy.table.QTable
+        """
+        inside = torch.isfinite(self.ellipticity[i])
+        n = int(self.n_valid[i]) if cut else int(inside.sum())
+        columns = {"sma": self.sma[:n].cpu().numpy()}
+        for name in profiles.COLUMNS:
+            if name != "sma":
+                columns[name] = getattr(self, name)[i, :n].cpu().numpy()
+        provenance = {
+            "pixscale": self.pixscale,
+            "zeropt": ZEROPOINT,
+            "method": "isophotes",
+            "stat": self.statistic,
+            "xcen": float(self.centre[i, 0]),
+            "ycen": float(self.centre[i, 1]),
+            "sky": float(self.sky[i]),
+            "skyerr": float(self.sky_err[i]),
+            "nvalid": int(self.n_valid[i]),
+            "flags": int(self.flags[i]),
+        }
+        return profiles.profile_table(columns, **{**provenance, **meta})
+
+
+def join(parts):
+    """One `Isophotes` of several over the same grid, galaxies in order."""
+    joined = {}
+    for field in fields(Isophotes):
+        values = [getattr(part, field.name) for part in parts]
+        one = field.name in ("sma", "pixscale", "statistic")
+        joined[field.name] = values[0] if one else torch.cat(values)
+    return Isophotes(**joined)
