@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from astropy import units as u
 from astropy.table import QTable, vstack
 
 from . import metrics, properties
-from .dataset import Normalisation, Pairs, centre_crop
-from .model import choose_dtype
+from .dataset import Pairs
+from .predict import predict_images
 from .profiles import MU_UNIT
 from .sdss import BANDS
 
@@ -45,76 +44,41 @@ class Evaluation:
     prediction: np.ndarray
 
 
-def predict_pairs(model, pairs, normalisation, crop, *, batch_size=64, dtype=torch.float32):
-    """Predict the profiles of image-profile pairs, from the central crop, without augmentation.
-
-    Parameters
-    ----------
-    model : pix2prof.model.Pix2Prof
-        In evaluation mode.
-    pairs : pix2prof.dataset.Pairs
-        P pairs.
-    normalisation : pix2prof.dataset.Normalisation
-        Of the images.
-    crop : int
-        Side of what the network sees [px].
-    batch_size : int
-        Images at once.
-    dtype : torch.dtype
-        Of convolutions and matrix products.
-
-    Returns
-    -------
-    mu : numpy.ndarray
-        Shape (P, 1024) [mag arcsec^-2], NaN beyond each end.
-    """
-    parts = []
-    for start in range(0, len(pairs), batch_size):
-        images = centre_crop(pairs.images(range(start, min(start + batch_size, len(pairs)))), crop)
-        batch = torch.from_numpy(np.ascontiguousarray(normalisation.normalise(images)))
-        parts.append(model.predict(batch[:, None], dtype)[0].cpu().numpy())
-    return np.concatenate(parts)
-
-
-def evaluate(model, card, survey, config):
+def evaluate(model, survey, config, training):
     """Evaluate a network on the test set.
 
     Parameters
     ----------
-    model : pix2prof.model.Pix2Prof
-        In evaluation mode.
-    card : dict
-        What `pix2prof.model.load_model` gives beside it: the normalisation, the crop, and the
-        numbers of the training, which are reported along.
+    model : pix2prof.predict.Predictor
+        As `pix2prof.predict.load` gives it.
     survey : pix2prof.dataset.Survey
         The whole survey; the mean-profile guess comes from its training set.
     config : pix2prof.config.EvaluateConfig
         Limits and batch size.
+    training : dict
+        Numbers of the training, which are reported along.
 
     Returns
     -------
     evaluation : Evaluation
     """
     test, train = Pairs(survey, "test"), Pairs(survey, "train")
-    crop = card["provenance"]["crop"]
     reference = test.mu()
     started = time.perf_counter()
-    prediction = predict_pairs(
-        model,
-        test,
-        Normalisation(**card["normalisation"]),
-        crop,
-        batch_size=config.batch_size,
-        dtype=choose_dtype("auto", model.device),
+    prediction = np.concatenate(
+        [
+            predict_images(test.images(part), model, batch_size=len(part))
+            for part in np.array_split(np.arange(len(test)), -(-len(test) // config.batch_size))
+        ]
     )
     seconds = time.perf_counter() - started
     described = properties.describe(
         test.table(),
-        (centre_crop(test.images(k)[0], crop) for k in range(len(test))),
+        (test.images(k)[0] for k in range(len(test))),
         reference,
         test.profiles("expert_ellipticity"),
         test.profiles("expert_pa"),
-        masks=(centre_crop(survey.mask(galaxy), crop) for galaxy in test.galaxy),
+        masks=(survey.mask(galaxy) for galaxy in test.galaxy),
     )
 
     def against(y, p):
@@ -132,7 +96,7 @@ def evaluate(model, card, survey, config):
             "galaxies_per_second": len(test) / seconds,
             "cores": len(os.sched_getaffinity(0)),
         },
-        training=card["provenance"]["training"],
+        training=training,
     )
     curves = metrics.curves(reference, prediction, described, ended=config.ended_fraction)
     return Evaluation(numbers, table, curves, reference, prediction)

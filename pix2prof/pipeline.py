@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 
 from astropy.table import QTable
 
-from pix2prof import config, dataset, evaluation, paths, survey, training
-from pix2prof.model import build_model, load_model, save_model
+from pix2prof import config, dataset, evaluation, paths, predict, survey, training
+from pix2prof.model import build_model, save_model
 
 TOY = "notebooks/toy.yaml"
 
@@ -99,8 +99,8 @@ def train(run, sky):
         "images": history.images,
         "epochs": len(history.rows),
         "best_epoch": history.best_epoch,
-        "validation_loss": best["val_loss"],
-        "validation_deviation": best["val_deviation"],
+        "validation_loss": best["validation_loss"],
+        "validation_deviation": best["validation_deviation"],
         "seconds": history.seconds,
         "images_per_second": history.images / history.seconds,
         "data_share": history.rows[-1]["data_seconds"] / history.seconds,
@@ -112,15 +112,11 @@ def train(run, sky):
         run.paths.model,
         normalisation=asdict(normalisation),
         crop=crop,
-        training=numbers,
         parameters={
             name: asdict(getattr(run.config, name)) for name in ("data", "model", "train")
         },
     )
     table = QTable(rows=history.rows)
-    table.rename_columns(
-        ["val_loss", "val_deviation"], ["validation_loss", "validation_deviation"]
-    )
     run.paths.results.mkdir(parents=True, exist_ok=True)
     table.write(run.paths.results / "history.csv", format="ascii.csv", overwrite=True)
     (run.paths.results / "training.json").write_text(json.dumps(numbers, indent=2) + "\n")
@@ -128,10 +124,10 @@ def train(run, sky):
 
 
 def open_model(run):
-    """Open the network of `run` and its card; see `pix2prof.model.load_model`."""
+    """Open the network of `run`; see `pix2prof.predict.load`."""
     if run.toy and not (run.paths.model / "config.json").is_file():
         train(run, open_survey(run))
-    return load_model(run.paths.model)
+    return predict.load(run.paths.model)
 
 
 def open_training(run):
@@ -148,7 +144,7 @@ def open_history(run):
     return QTable.read(run.paths.results / "history.csv", format="ascii.csv")
 
 
-def evaluate(run, sky, model, card):
+def evaluate(run, sky, model):
     """Evaluate a network on the test set and write the result down (stage ``evaluate``).
 
     Parameters
@@ -157,16 +153,14 @@ def evaluate(run, sky, model, card):
         With the section ``evaluate``.
     sky : pix2prof.dataset.Survey
         The survey.
-    model : pix2prof.model.Pix2Prof
-        In evaluation mode.
-    card : dict
-        What `open_model` gives beside it.
+    model : pix2prof.predict.Predictor
+        As `open_model` gives it.
 
     Returns
     -------
     result : pix2prof.evaluation.Evaluation
     """
-    result = evaluation.evaluate(model, card, sky, run.config.evaluate)
+    result = evaluation.evaluate(model, sky, run.config.evaluate, open_training(run))
     evaluation.save_evaluation(result, run.paths.results, run.paths.predictions)
     return result
 
@@ -174,5 +168,5 @@ def evaluate(run, sky, model, card):
 def open_evaluation(run):
     """Read the evaluation of `run`; see `pix2prof.evaluation.load_evaluation`."""
     if run.toy and not (run.paths.predictions / "test.npz").is_file():
-        evaluate(run, open_survey(run), *open_model(run))
+        evaluate(run, open_survey(run), open_model(run))
     return evaluation.load_evaluation(run.paths.results, run.paths.predictions)

@@ -100,14 +100,14 @@ def measure_galaxies(galaxies, size):
     images = np.concatenate([g.images for g in galaxies])
     truths = np.concatenate([g.truth for g in galaxies])
     expert = isophotes.measure(images, centre=centre, mask=mask)
-    truth = isophotes.measure(truths, centre=centre, sky=0.0)
+    nothing = np.zeros((1, *truths.shape[1:]), dtype=bool)
+    truth = isophotes.measure(truths, centre=centre, mask=nothing, sky=0.0)
     beyond = np.arange(MAX_STEPS) >= expert.n_valid.numpy()[:, None]
 
-    def keep(tensor, hidden):
+    def keep(tensor, hidden=False):
         values = np.where(hidden, np.nan, tensor.numpy())
         return values.reshape(n, bands, MAX_STEPS).astype(np.float32)
 
-    nothing = np.zeros_like(beyond)
     return {
         "images": centre_crop(images, size).reshape(n, bands, size, size).astype(np.float32),
         "masks": np.packbits(centre_crop(np.stack([g.mask for g in galaxies]), size), axis=-1),
@@ -116,9 +116,9 @@ def measure_galaxies(galaxies, size):
         "expert_mu_err": keep(expert.mu_err, beyond),
         "expert_ellipticity": keep(expert.ellipticity, beyond),
         "expert_pa": keep(expert.pa, beyond),
-        "truth_mu": keep(truth.mu, nothing),
-        "truth_ellipticity": keep(truth.ellipticity, nothing),
-        "truth_pa": keep(truth.pa, nothing),
+        "truth_mu": keep(truth.mu),
+        "truth_ellipticity": keep(truth.ellipticity),
+        "truth_pa": keep(truth.pa),
     }
 
 

@@ -33,12 +33,13 @@ class History:
     Parameters
     ----------
     rows : list of dict
-        One an epoch: ``epoch``; ``images`` seen; ``train_loss`` and ``val_loss``, mean squared
-        [mag^2 arcsec^-4]; ``val_deviation``, the median over profiles of the median deviation
-        [mag arcsec^-2]; ``lr``; ``seconds`` since the start, and ``data_seconds``, the part of
-        them spent on reading and augmenting; both go on counting over a resume.
+        One an epoch: ``epoch``; ``images`` seen; ``train_loss`` and ``validation_loss``, mean
+        squared [mag^2 arcsec^-4]; ``validation_deviation``, the median over profiles of the
+        median deviation [mag arcsec^-2]; ``lr``; ``seconds`` since the start, and
+        ``data_seconds``, the part of them spent on reading and augmenting; both go on counting
+        over a resume.
     best_epoch : int
-        Of the lowest ``val_loss``, whose weights are kept.
+        Of the lowest ``validation_loss``, whose weights are kept.
     """
 
     rows: list = field(default_factory=list)
@@ -143,14 +144,14 @@ def fit(
             "epoch": epoch,
             "images": history.images + n,
             "train_loss": loss,
-            "val_loss": val_loss,
-            "val_deviation": deviation,
+            "validation_loss": val_loss,
+            "validation_deviation": deviation,
             "lr": optimiser.param_groups[0]["lr"],
             "seconds": time.perf_counter() - start,
             "data_seconds": data_seconds,
         }
         history.rows.append(row)
-        if best is None or val_loss < history.rows[history.best_epoch - 1]["val_loss"]:
+        if best is None or val_loss < history.rows[history.best_epoch - 1]["validation_loss"]:
             history.best_epoch, best = epoch, _copy(model)
         if checkpoint is not None:
             content = {
@@ -308,8 +309,8 @@ def _progress(row, n_epochs, images):
     left = round((images - row["images"]) / rate)
     return (
         f"epoch {row['epoch']}/{n_epochs}: {row['images']} of {images} images, "
-        f"loss {row['train_loss']:.4f}, validation {row['val_loss']:.4f} mag^2 "
-        f"(median deviation {row['val_deviation']:.3f} mag), {rate:.1f} images/s, "
+        f"loss {row['train_loss']:.4f}, validation {row['validation_loss']:.4f} mag^2 "
+        f"(median deviation {row['validation_deviation']:.3f} mag), {rate:.1f} images/s, "
         f"{left // 60} min {left % 60:02d} s left"
     )
 

@@ -104,14 +104,14 @@ class TestLearning:
         mu = train.mu(range(160))[:, :20]
         guess = np.nanmedian(np.abs(mu - np.nanmean(mu, 0)))
         best = history.rows[history.best_epoch - 1]
-        assert best["val_loss"] == min(row["val_loss"] for row in history.rows)
-        assert best["val_deviation"] < 0.5 * guess
+        assert best["validation_loss"] == min(row["validation_loss"] for row in history.rows)
+        assert best["validation_deviation"] < 0.5 * guess
         assert len(lines) == 7
         assert "epoch 7/7: 1120 of 1120 images" in lines[-1]
         assert "0 min 00 s left" in lines[-1]
         validation = training.Batches(Discs(6, 2), model.nodes, NORMALISATION, CROP)
         again = training.validate(model, validation, torch.float32)
-        assert again == pytest.approx((best["val_loss"], best["val_deviation"]), rel=1e-6)
+        assert again == pytest.approx((best["validation_loss"], best["validation_deviation"]), rel=1e-6)
 
     def test_bfloat16_learns_alike(self):
         config = replace(SMALL, images=80, lr=1e-3)
