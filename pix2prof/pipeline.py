@@ -9,7 +9,10 @@ from dataclasses import asdict, dataclass
 from astropy.table import QTable
 
 from pix2prof import config, dataset, evaluation, paths, predict, survey, training
+from pix2prof.fits import mock_hdus
+from pix2prof.mock import mock_galaxy
 from pix2prof.model import build_model, save_model
+from pix2prof.output import replacing
 
 TOY = "notebooks/toy.yaml"
 
@@ -170,3 +173,11 @@ def open_evaluation(run):
     if run.toy and not (run.paths.predictions / "test.npz").is_file():
         evaluate(run, open_survey(run), open_model(run))
     return evaluation.load_evaluation(run.paths.results, run.paths.predictions)
+
+
+def example_image():
+    """Write a simulated galaxy's *r*-band image as FITS, for those without one; give its path."""
+    path = paths.workspace("toy").root / "example.fits"
+    with replacing(path) as partial:
+        mock_hdus(mock_galaxy(seed=7, index=0), 1).writeto(partial)
+    return path

@@ -111,7 +111,9 @@ class TestLearning:
         assert "0 min 00 s left" in lines[-1]
         validation = training.Batches(Discs(6, 2), model.nodes, NORMALISATION, CROP)
         again = training.validate(model, validation, torch.float32)
-        assert again == pytest.approx((best["validation_loss"], best["validation_deviation"]), rel=1e-6)
+        assert again == pytest.approx(
+            (best["validation_loss"], best["validation_deviation"]), rel=1e-6
+        )
 
     def test_bfloat16_learns_alike(self):
         config = replace(SMALL, images=80, lr=1e-3)
