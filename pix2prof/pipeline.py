@@ -4,15 +4,19 @@ At size ``toy`` an earlier stage that has not run is run first, so that each not
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from astropy.table import QTable
 
 from pix2prof import config, dataset, evaluation, paths, predict, survey, training
 from pix2prof.fits import mock_hdus
+from pix2prof.images import read_image
 from pix2prof.mock import mock_galaxy
 from pix2prof.model import build_model, save_model
 from pix2prof.output import replacing
+from pix2prof.sdss import PIXSCALE
 
 TOY = "notebooks/toy.yaml"
 
@@ -173,6 +177,19 @@ def open_evaluation(run):
     if run.toy and not (run.paths.predictions / "test.npz").is_file():
         evaluate(run, open_survey(run), open_model(run))
     return evaluation.load_evaluation(run.paths.results, run.paths.predictions)
+
+
+def real_images():
+    """Read the real galaxies on SDSS pixels in ``images/*.fits`` of ``$PIX2PROF_REAL``.
+
+    Returns
+    -------
+    images : list of pix2prof.images.Image
+        Empty where there is no such folder; nothing in the chain needs it.
+    """
+    folder = Path(os.environ.get("PIX2PROF_REAL", paths.project().parent / "shared" / "real"))
+    images = [read_image(path) for path in sorted((folder / "images").glob("*.fits"))]
+    return [image for image in images if abs(image.pixscale - PIXSCALE) < 1e-3]
 
 
 def example_image():

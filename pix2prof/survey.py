@@ -31,8 +31,8 @@ from pix2prof.profiles import MAX_STEPS, sma_grid
 from pix2prof.sdss import BANDS
 
 SHARD = 8
+REPORT_EVERY = 5.0
 MIN_STEPS = 40
-CODE = ("sdss", "mock", "isophotes", "profiles", "survey")
 
 
 def build_survey(config, folder, scratch, *, log=print):
@@ -92,7 +92,8 @@ def measure_galaxies(galaxies, size):
     -------
     shard : dict of numpy.ndarray
         ``images`` (G, 3, size, size), ``masks`` (G, size, size // 8) packed, `PROFILE_KEYS`
-        (G, 3, 1024) and ``n_steps`` (G, 3), the expert's length in steps.
+        (G, 3, 1024) and ``n_steps`` (G, 3), the expert's length in steps; 0 where a source
+        that is not the galaxy hides its centre, since such an expert is no label.
     """
     n, bands = len(galaxies), len(BANDS)
     centre = torch.as_tensor(np.repeat([g.centre for g in galaxies], bands, axis=0))
@@ -102,7 +103,9 @@ def measure_galaxies(galaxies, size):
     expert = isophotes.measure(images, centre=centre, mask=mask)
     nothing = np.zeros((1, *truths.shape[1:]), dtype=bool)
     truth = isophotes.measure(truths, centre=centre, mask=nothing, sky=0.0)
-    beyond = np.arange(MAX_STEPS) >= expert.n_valid.numpy()[:, None]
+    hidden = (expert.flags.numpy() & isophotes.Flag.CENTRE_MASKED) > 0
+    length = np.where(hidden, 0, expert.n_valid.numpy())
+    beyond = np.arange(MAX_STEPS) >= length[:, None]
 
     def keep(tensor, hidden=False):
         values = np.where(hidden, np.nan, tensor.numpy())
@@ -111,7 +114,7 @@ def measure_galaxies(galaxies, size):
     return {
         "images": centre_crop(images, size).reshape(n, bands, size, size).astype(np.float32),
         "masks": np.packbits(centre_crop(np.stack([g.mask for g in galaxies]), size), axis=-1),
-        "n_steps": expert.n_valid.numpy().reshape(n, bands),
+        "n_steps": length.reshape(n, bands),
         "expert_mu": keep(expert.mu, beyond),
         "expert_mu_err": keep(expert.mu_err, beyond),
         "expert_ellipticity": keep(expert.ellipticity, beyond),
@@ -126,7 +129,7 @@ def _simulate(config, scratch, log):
     """Yield shards of accepted galaxies, in the order of their index, until there are enough."""
     scratch.mkdir(parents=True, exist_ok=True)
     workers = int(os.environ.get("PIX2PROF_WORKERS", len(os.sched_getaffinity(0))))
-    started, accepted = time.monotonic(), 0
+    started, said, accepted = time.monotonic(), 0.0, 0
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         pending, submitted, fresh = {}, 0, 0
         for number in count():
@@ -142,8 +145,9 @@ def _simulate(config, scratch, log):
             fresh += taken if made else 0
             yield {key: value[:taken] for key, value in shard.items()}
             seconds = time.monotonic() - started
-            left = (config.n_galaxies - accepted) * seconds / max(fresh, 1)
-            log(f"{accepted}/{config.n_galaxies} galaxies, {seconds:.0f} s, {left:.0f} s left")
+            if seconds > said + REPORT_EVERY or accepted == config.n_galaxies:
+                said, left = seconds, (config.n_galaxies - accepted) * seconds / max(fresh, 1)
+                log(f"{accepted}/{config.n_galaxies} galaxies, {seconds:.0f} s, {left:.0f} s left")
             if accepted == config.n_galaxies:
                 for future in pending.values():
                     future.cancel()
@@ -222,11 +226,11 @@ def _assemble(shards, config, folder):
 
 
 def _fingerprint(config):
-    """Name a build by what decides a galaxy's bytes: its parameters and the code, not how many."""
+    """Name a build by its parameters, less how many, and its code: what decides the bytes."""
     values = asdict(config)
     for name in ("n_galaxies", "n_validation", "n_test"):
         values.pop(name)
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
-    for module in CODE:
-        digest.update(Path(__file__).with_name(module + ".py").read_bytes())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

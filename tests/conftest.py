@@ -1,4 +1,5 @@
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,14 +13,12 @@ def pytest_configure(config):
     """Give the notebooks' kernels a toy workspace of this run's own, one for each worker."""
     worker = getattr(config, "workerinput", {}).get("workerid", "main")
     folder = Path(tempfile.gettempdir()) / f"pix2prof-toy-{os.getpid()}-{worker}"
-    os.environ.setdefault("PIX2PROF_TOY", str(folder))
+    os.environ["PIX2PROF_TOY"] = str(folder)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     config.toy_workspace = folder
 
 
 def pytest_unconfigure(config):
-    import shutil
-
     shutil.rmtree(config.toy_workspace, ignore_errors=True)
 
 
@@ -29,3 +28,8 @@ def real():
     if not REAL.is_dir():
         pytest.skip(f"no folder of real galaxies at {REAL}; PIX2PROF_REAL can name one")
     return REAL
+
+
+def pytest_collection_modifyitems(items):
+    """Start the longest file first, so that it does not run on alone at the end."""
+    items.sort(key=lambda item: item.path.name != "test_reproduce.py")
