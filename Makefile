@@ -19,8 +19,8 @@ $(READY): requirements.lock pyproject.toml
 repro: $(READY)
 	. "$(BIN)/activate" && dvc repro
 
-PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 \
-         train.images=100000 train.schedule=constant model.step=0.2
+PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 train.images=100000 \
+         train.schedule=constant train.batch_size=8 train.lr=2e-4 model.step=0.2
 
 paper: $(READY)
 	. "$(BIN)/activate" && dvc exp run --name paper $(PAPER:%=-S %)

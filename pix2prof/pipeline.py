@@ -5,6 +5,7 @@ At size ``toy`` an earlier stage that has not run is run first, so that each not
 
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -72,6 +73,8 @@ def open_survey(run):
 def train(run, sky):
     """Train the network on a survey and write it down (stage ``train``).
 
+    The checkpoints of a run that has ended are removed.
+
     Parameters
     ----------
     run : Run
@@ -127,6 +130,7 @@ def train(run, sky):
     run.paths.results.mkdir(parents=True, exist_ok=True)
     table.write(run.paths.results / "history.csv", format="ascii.csv", overwrite=True)
     (run.paths.results / "training.json").write_text(json.dumps(numbers, indent=2) + "\n")
+    shutil.rmtree(run.paths.checkpoints, ignore_errors=True)
     return model, table
 
 

@@ -51,14 +51,16 @@ def test_it_opens_with_prose_and_then_its_parameters(notebook):
     assert tagged == [0]
 
 
-def test_there_is_more_prose_than_code(notebook):
-    assert len(notebook.cells) - len(code(notebook)) >= len(code(notebook)) - 2
+def test_prose_keeps_up_with_code(notebook):
+    assert len(notebook.cells) - len(code(notebook)) >= 0.7 * len(code(notebook))
 
 
 @pytest.mark.parametrize("stage", [name for name in STAGES if name != "source"])
 def test_a_stage_depends_on_every_module_it_imports(stage):
     """A module that a stage's code reaches, and dvc.yaml does not list, would go stale unseen."""
-    listed = {dep for dep in STAGES[stage]["deps"] if dep.startswith("pix2prof/")}
+    listed = {
+        dep for dep in STAGES[stage]["deps"] if dep.startswith("pix2prof/") and dep.endswith(".py")
+    }
     reached, queue = set(), list(listed)
     while queue:
         module = queue.pop()

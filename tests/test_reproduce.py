@@ -145,7 +145,7 @@ def test_a_run_killed_in_training_resumes_to_the_same_weights(clone, repro):
         start_new_session=True,
     )
     deadline = time.monotonic() + 300
-    while not any((clone.root / "checkpoints").glob("*")) and process.poll() is None:
+    while not any((clone.root / "checkpoints").glob("epoch-*.pt")) and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     killed = process.poll() is None
@@ -157,7 +157,8 @@ def test_a_run_killed_in_training_resumes_to_the_same_weights(clone, repro):
     assert killed and not weights.exists()
     clone.run(*command)
     assert weights.read_bytes() == before
-    assert "resum" in (clone.root / "runs/02_train.ipynb").read_text()
+    assert not (clone.root / "checkpoints").exists()
+    assert "resumed from" in (clone.root / "runs/02_train.ipynb").read_text()
 
 
 def test_a_typo_is_refused_before_any_work(clone, repro):
