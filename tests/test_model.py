@@ -328,7 +328,16 @@ class TestStorage:
         assert card["normalisation"] == {"low": -1.0, "high": 30.0}
         assert card["provenance"] == {"seed": 4}
         assert loaded.kwargs == model.kwargs
-        ours, theirs = loaded.predict(images(2)), model.predict(images(2))
+        theirs = model.state_dict()
+        for name, ours in loaded.state_dict().items():
+            exact = theirs[name].half().float() if theirs[name].ndim > 1 else theirs[name]
+            assert torch.equal(ours, exact), name
+
+    def test_what_was_loaded_is_written_and_read_again_unchanged(self, saved, tmp_path):
+        loaded, _ = load_model(saved[1])
+        save_model(loaded, tmp_path / "again", normalisation={})
+        again, _ = load_model(tmp_path / "again")
+        ours, theirs = again.predict(images(2)), loaded.predict(images(2))
         torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=0, equal_nan=True)
 
     def test_the_same_weights_give_the_same_bytes(self, saved, tmp_path):

@@ -180,7 +180,7 @@ def test_load_round_trip_and_refusals(model, images, tmp_path):
     assert loaded.sha256 == sha and loaded.crop == CROP and loaded.name == "m"
     assert loaded.normalisation == model.normalisation
     np.testing.assert_allclose(
-        predict_images(images, loaded), predict_images(images, model), atol=1e-4
+        predict_images(images, loaded), predict_images(images, model), atol=0.01
     )
     with pytest.raises(FileNotFoundError, match=r"no model 'none such'.*make repro.* trains one"):
         pix2prof.load("none such")
