@@ -134,24 +134,27 @@ def train(run, sky):
     return model, table
 
 
-def open_model(run):
-    """Open the network of `run`; see `pix2prof.predict.load`."""
+def _trained(run):
+    """Train the network of a toy run that has none."""
     if run.toy and not (run.paths.model / "config.json").is_file():
         train(run, open_survey(run))
+
+
+def open_model(run):
+    """Open the network of `run`; see `pix2prof.predict.load`."""
+    _trained(run)
     return predict.load(run.paths.model)
 
 
 def open_training(run):
     """Read the numbers of the training of `run`, as a dictionary."""
-    if run.toy:
-        open_model(run)
+    _trained(run)
     return json.loads((run.paths.results / "training.json").read_text())
 
 
 def open_history(run):
     """Read the learning curve of `run`, one row an epoch."""
-    if run.toy:
-        open_model(run)
+    _trained(run)
     return QTable.read(run.paths.results / "history.csv", format="ascii.csv")
 
 

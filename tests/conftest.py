@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("PIX2PROF_REAL", ROOT.parent / "shared" / "real"))
@@ -28,6 +29,15 @@ def real():
     if not REAL.is_dir():
         pytest.skip(f"no folder of real galaxies at {REAL}; PIX2PROF_REAL can name one")
     return REAL
+
+
+@pytest.fixture
+def one_thread():
+    """Let torch compute on one thread for the length of a test."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def pytest_collection_modifyitems(items):

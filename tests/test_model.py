@@ -15,12 +15,7 @@ from pix2prof.resnet import ResNet18
 SMALL = {"latent": 16, "mu_mean": 23.0, "mu_std": 2.0}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def small_model(seed=0, **kwargs):

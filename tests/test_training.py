@@ -20,12 +20,7 @@ NORMALISATION = Normalisation(0.0, 1.0, kind="asinh", softening=0.02)
 SMALL = TrainConfig(images=40, batch_size=10, precision="float32", wobble=2.0, seed=5)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Discs:
