@@ -67,18 +67,20 @@ class ModelConfig:
     """The network (sections 2.2.3 and 2.2.4)."""
 
     stem: Literal["standard", "small"] = "standard"
-    decoder: Literal["gru"] = "gru"
+    decoder: Literal["gru", "isophote"] = "gru"
     latent: int = 512
     layers: int = 3
     dropout: float = 0.2
     step: float = 1.0
     max_sma: float = 204.8
+    binning: int = 1
     halt_window: float = 20.0
     halt_std: float = 0.01
     normalise: Literal["minmax", "asinh"] = "minmax"
 
     def __post_init__(self):
-        for name in ("latent", "layers", "step", "max_sma", "halt_window", "halt_std"):
+        names = ("latent", "layers", "step", "max_sma", "binning", "halt_window", "halt_std")
+        for name in names:
             _require(getattr(self, name) > 0, f"model.{name}", getattr(self, name), "above zero")
         _require(0 <= self.dropout < 1, "model.dropout", self.dropout, "in [0, 1)")
         _require(

@@ -96,6 +96,8 @@ def mock_galaxy(seed, index, field=512, sky="model", frames=None):
         images += draw_residual(residual, truth, conditions)
     parameters = {"ra": ra, "dec": dec} | catalogue(galaxy, dust)
     parameters["camcol"] = float(conditions.camcol)
+    middle = (field - 1) / 2
+    parameters |= {"x_offset": centre[0] - middle, "y_offset": centre[1] - middle}
     return MockGalaxy(name, parameters, images, truth, mask, centre, conditions.fwhm)
 
 

@@ -6,7 +6,7 @@ At size ``toy`` an earlier stage that has not run is run first, so that each not
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from astropy.table import QTable
@@ -15,7 +15,7 @@ from pix2prof import config, dataset, evaluation, paths, predict, survey, traini
 from pix2prof.fits import mock_hdus
 from pix2prof.images import read_image
 from pix2prof.mock import mock_galaxy
-from pix2prof.model import build_model, save_model
+from pix2prof.networks import build_model, save_model
 from pix2prof.output import replacing
 from pix2prof.sdss import PIXSCALE
 
@@ -90,11 +90,12 @@ def train(run, sky):
         The learning curve, one row an epoch.
     """
     pairs, validation = dataset.Pairs(sky, "train"), dataset.Pairs(sky, "validation")
-    normalisation = dataset.of_kind(sky.normalisation, run.config.model.normalise)
     crop = run.config.data.crop
     model = build_model(
         run.config.model, *training.profile_statistics(pairs), seed=run.config.train.seed
     )
+    kind = model.normalise or run.config.model.normalise
+    normalisation = replace(sky.normalisation, kind=kind)
     history = training.fit(
         model,
         pairs,

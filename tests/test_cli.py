@@ -13,7 +13,8 @@ from astropy.table import QTable
 from pix2prof.cli import main
 from pix2prof.dataset import Normalisation
 from pix2prof.images import read_image
-from pix2prof.model import Pix2Prof, save_model
+from pix2prof.model import Pix2Prof
+from pix2prof.networks import save_model
 from pix2prof.output import replacing, unique_names
 from pix2prof.profiles import PA_ARRAY, PA_SKY, read_profile
 

@@ -7,8 +7,10 @@ from torch.nn import functional
 
 from pix2prof.config import ModelConfig
 from pix2prof.decoders import GRUDecoder
-from pix2prof.model import Pix2Prof, build_model, choose_dtype, load_model, save_model
+from pix2prof.model import Pix2Prof
+from pix2prof.networks import build_model, load_model, save_model
 from pix2prof.nodes import Nodes
+from pix2prof.precision import choose_dtype
 from pix2prof.profiles import sma_grid
 from pix2prof.resnet import ResNet18
 
@@ -373,3 +375,11 @@ class TestStorage:
         path.write_text(json.dumps(card))
         with pytest.raises(ValueError, match=r"m/model\.safetensors: does not fit config\.json"):
             load_model(saved[1])
+
+
+def test_binning_averages_squares_before_the_encoder():
+    model, fine = small_model(binning=2).eval(), images(3, 64)
+    coarse = fine.unflatten(2, (32, 2)).unflatten(4, (32, 2)).mean((3, 5))
+    twin = small_model(binning=1).eval()
+    torch.testing.assert_close(model.encode(fine), twin.encode(coarse))
+    assert model.encode(images(2, 65)).shape == model.encode(images(2, 64)).shape
