@@ -14,6 +14,7 @@ from torch import nn
 from . import isophotes
 from .background import pixel_noise
 from .extraction import curve_of_growth
+from .familiarity import Familiarity
 from .finder import Finder, finder_loss
 from .measured import RowFlag
 from .profiles import MAX_STEPS, sma_grid
@@ -23,6 +24,7 @@ from .sdss import ZEROPOINT
 MEMORY = 1024
 RECALLED = 96
 BATCH = 32
+FAMILIAR = 1500
 N_BINS = 5
 LAPLACE_68 = -math.log(1 - 0.6827)
 
@@ -43,6 +45,8 @@ class Profiles:
         (x, y) [px].
     foreign : torch.Tensor of bool, shape (B, H, W)
         Pixels taken to be other sources.
+    strangeness : torch.Tensor, shape (B,)
+        How unlike the training set the images are, see `Familiarity`; over 1 is strange.
     """
 
     mu: torch.Tensor
@@ -52,6 +56,7 @@ class Profiles:
     n_within: torch.Tensor
     centre: torch.Tensor
     foreign: torch.Tensor
+    strangeness: torch.Tensor
 
     @property
     def below_cut(self):
@@ -79,6 +84,7 @@ class IsophoteNetwork(nn.Module):
         self.finder = Finder()
         self.reader = Reader(self.finder.width)
         self.register_buffer("calibration", torch.ones(N_BINS + 1))
+        self.familiar = Familiarity(self.finder.width)
         self.memory = []
 
     @property
@@ -183,32 +189,37 @@ class IsophoteNetwork(nn.Module):
         return at_nodes.square().sum().item(), len(at_nodes), error.nanmedian(1).values
 
     @torch.no_grad()
-    def calibrate(self, batches, dtype=torch.float32):
-        """Scale the errors so that 68.27 per cent of the validation set's deviations lie within.
+    def calibrate(self, train, validation, dtype=torch.float32):
+        """Scale the errors, and learn what an image of the training set is like.
 
-        Done in `N_BINS` shares of the way from the centre to the S/N cut, and one beyond.
+        Errors are scaled so that 68.27 per cent of the validation set's deviations lie within, in
+        `N_BINS` shares of the way from the centre to the S/N cut, and one beyond. Of both sets the
+        images are taken as they are, of the training set at most `FAMILIAR`.
 
         Parameters
         ----------
-        batches : pix2prof.batches.AnnotatedBatches
+        train, validation : pix2prof.batches.AnnotatedBatches
         dtype : torch.dtype
         """
         self.calibration.fill_(1.0)
-        ratios, places = [], []
-        everything = torch.arange(len(batches.pairs)).split(BATCH)
-        for indices in everything:
-            images, _, _, mu, *_ = (x.to(self.device) for x in batches.load(indices.numpy()))
+        pooled = [
+            self.finder(batch[0].to(self.device), dtype).pooled
+            for batch in _in_order(train, FAMILIAR)
+        ]
+        ratios, places, others = [], [], []
+        for batch in _in_order(validation):
+            images, _, _, mu, *_ = (x.to(self.device) for x in batch)
             said = self.profiles(images, dtype=dtype)
             known = torch.isfinite(said.mu) & torch.isfinite(mu)
             ratios.append(((said.mu - mu).abs() / said.mu_err)[known])
             places.append(_bins(said.n_within, mu.shape[1])[known])
+            others.append(self.finder(images, dtype).pooled)
+        self.familiar.learn(torch.cat(pooled), torch.cat(others))
         ratios, places = torch.cat(ratios), torch.cat(places)
         for number in range(N_BINS + 1):
-            of_bin = ratios[places == number]
-            if len(of_bin):
-                self.calibration[number] = torch.quantile(
-                    of_bin[:: 1 + len(of_bin) // 10**6], 0.6827
-                )
+            ordered = ratios[places == number].sort().values
+            if len(ordered):
+                self.calibration[number] = ordered[int(0.6827 * (len(ordered) - 1))]
 
     @torch.no_grad()
     def profiles(self, images, covered=None, dtype=torch.float32):
@@ -247,6 +258,7 @@ class IsophoteNetwork(nn.Module):
             n_within,
             measured.centre,
             found.foreign > 0,
+            self.familiar(found.pooled),
         )
 
     def predict(self, images, dtype=torch.float32):
@@ -282,8 +294,8 @@ class IsophoteNetwork(nn.Module):
         dict of torch.Tensor, shape (B, T)
             ``mu``, ``mu_err`` [mag arcsec^-2], ``ellipticity``, ``pa`` [deg], ``intensity``,
             ``intensity_err`` [nanomaggies arcsec^-2], ``growth``, ``growth_err`` [nanomaggies],
-            NaN from the end on; and ``flag``, `RowFlag.BELOW_CUT` where the profile is inferred
-            rather than measured.
+            NaN from the end on; ``flag``, `RowFlag.BELOW_CUT` where the profile is inferred
+            rather than measured; and ``strangeness`` of shape (B,), see `Profiles`.
         """
         said = self.profiles(images[:, 0].to(self.device), covered, dtype)
         intensity = 10 ** (0.4 * (ZEROPOINT - said.mu))
@@ -303,11 +315,19 @@ class IsophoteNetwork(nn.Module):
             "growth": growth.masked_fill(beyond, math.nan),
             "growth_err": growth_err.masked_fill(beyond, math.nan),
             "flag": said.below_cut.int() * int(RowFlag.BELOW_CUT),
+            "strangeness": said.strangeness,
         }
 
     def _targets(self, mu, ellipticity, n_within):
         mu = torch.where(mu < self.faintest + 1, mu, math.nan)
         return mu[:, self.rows], self.rows < n_within[:, None], ellipticity[:, self.rows]
+
+
+def _in_order(batches, most=None):
+    """Batches of the first `most` pairs, as they are."""
+    n = len(batches.pairs) if most is None else min(most, len(batches.pairs))
+    for indices in torch.arange(n).split(BATCH):
+        yield batches.load(indices.numpy())
 
 
 def _bins(n_within, n_steps):

@@ -135,7 +135,7 @@ class Pix2Prof(nn.Module):
     def begin_epoch(self):
         """Nothing is kept from batch to batch."""
 
-    def calibrate(self, batches, dtype=torch.float32):
+    def calibrate(self, train, validation, dtype=torch.float32):
         """The paper's network gives no errors."""
 
     def loss(self, batch, config, generator, of_dropout=None, dtype=torch.float32):

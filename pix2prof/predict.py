@@ -160,7 +160,7 @@ def describe_images(images, model, *, covered=None, batch_size=BATCH, precision=
     dict of (N, T) numpy.ndarray
         By the names of the profile table's columns: ``mu``, and what else this network gives
         (``mu_err, ellipticity, pa, ...``); rows with `RowFlag.BELOW_CUT` in ``flag`` are
-        inferred beyond the reach of the image.
+        inferred beyond the reach of the image. ``strangeness``, if there, has shape (N,).
 
     Raises
     ------
@@ -289,7 +289,8 @@ def _predict_batch(batch, model, precision):
 
 
 def _table(image, stamp, columns, model):
-    mu = columns["mu"]
+    columns = dict(columns)
+    mu, strangeness = columns["mu"], columns.pop("strangeness", None)
     valid = np.isfinite(mu)
     n = int(np.argmin(valid)) if not valid.all() else len(mu)
     if n == 0:
@@ -301,6 +302,8 @@ def _table(image, stamp, columns, model):
         flags.append("the profile did not end by itself")
     if n < SHORT:
         flags.append(f"the profile has only {n} rows")
+    if strangeness is not None and strangeness > 1:
+        flags.append(f"unlike the training set (distance {strangeness:.1f} times the limit)")
     sides = stamp.covered.any(axis=0).sum(), stamp.covered.any(axis=1).sum()
     corner = 0.5 * float(np.hypot(*sides)) * PIXSCALE
     if sma[-1] > corner:

@@ -168,7 +168,7 @@ def fit(
         log(_progress(row, n_epochs, config.images))
     model.load_state_dict(best)
     model.eval()
-    model.calibrate(validation, dtype)
+    model.calibrate(train, validation, dtype)
     return history
 
 

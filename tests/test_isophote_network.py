@@ -161,6 +161,23 @@ def test_from_disk_to_a_table_with_errors(survey, trained, tmp_path):
     assert "counter-clockwise" in table.meta["paconv"]
 
 
+def test_strange_images_are_known(survey, trained, tmp_path):
+    model, _ = trained
+    usual = torch.from_numpy(survey.images[16:, 1, 8:-8, 8:-8].copy())
+    noise = torch.normal(0, 0.02, (4, CROP, CROP), generator=torch.Generator().manual_seed(1))
+    x = torch.arange(CROP).expand(CROP, CROP)
+    stripes = noise + (torch.sin(x / 2) > 0) * 0.5
+    rank = model.profiles(usual).strangeness
+    assert (rank < 2).all() and (rank > 0).all()
+    assert (model.profiles(noise).strangeness > rank.max()).all()
+    assert (model.profiles(stripes).strangeness > 1).all()
+    save_model(model, tmp_path, normalisation=asdict(NORMALISATION), crop=CROP)
+    header = fits.Header({"PIXSCALE": PIXSCALE, "FILTER": "r"})
+    fits.PrimaryHDU(stripes[0].numpy(), header).writeto(tmp_path / "a.fits")
+    flags = predict_file(tmp_path / "a.fits", load(tmp_path)).meta["flags"]
+    assert any("unlike the training set" in flag for flag in flags)
+
+
 def test_sides_that_the_finder_cannot_halve_are_refused():
     with pytest.raises(ValueError, match=r"100 x 100 px: .* multiples of 32"):
         IsophoteNetwork().eval().profiles(torch.zeros(1, 100, 100))
