@@ -9,8 +9,8 @@ from torch.nn import functional
 from .background import pixel_noise
 
 WIDTHS = (16, 32, 64, 96, 128)
-GROUPS = 8
 SPREAD = 2.0
+RARE = -4.0
 
 
 def stretched(images):
@@ -55,15 +55,15 @@ class Found(NamedTuple):
 
 
 class Level(nn.Sequential):
-    """Two 3 x 3 convolutions, each with group normalisation and SiLU."""
+    """Two 3 x 3 convolutions, each with batch normalisation and ReLU."""
 
     def __init__(self, n_in, n_out):
         layers = []
         for n in (n_in, n_out):
             layers += [
                 nn.Conv2d(n, n_out, 3, padding=1, bias=False),
-                nn.GroupNorm(GROUPS, n_out),
-                nn.SiLU(inplace=True),
+                nn.BatchNorm2d(n_out),
+                nn.ReLU(inplace=True),
             ]
         super().__init__(*layers)
 
@@ -85,6 +85,10 @@ class Finder(nn.Module):
             Level(n_in + n, n) for n_in, n in zip(widths[1:], widths[:-1], strict=True)
         )
         self.maps = nn.Conv2d(widths[0], 7, 1)
+        with torch.no_grad():
+            self.maps.weight.mul_(0.1)
+            self.maps.bias.zero_()
+            self.maps.bias[3:] = RARE
         self.width = 2 * widths[-1]
         self.multiple = 2 ** len(widths)
 

@@ -163,7 +163,7 @@ class IsophoteNetwork(nn.Module):
         drawn = generator.permutation(len(recalled[0]))[:RECALLED]
         drawn = torch.from_numpy(drawn).to(self.device)
         recalled = [x[drawn] for x in recalled]
-        read, targets = Reading(*recalled[:5]), recalled[5:]
+        read, targets = Reading(*recalled[:-3]), recalled[-3:]
         of_reader, error = reader_loss(self.reader(read), read, *targets)
         within = targets[1] & torch.isfinite(targets[0])
         return loss + of_reader, error[within].square().sum().item(), int(within.sum())
@@ -241,7 +241,10 @@ class IsophoteNetwork(nn.Module):
         found, measured, noise = self.read(images, covered, dtype)
         written = self.reader(reading(measured, noise, found.pooled, self.rows))
         written = written.on_grid(self.rows, measured.mu.shape[1])
-        mu, row = written.mu(measured.mu), torch.arange(measured.mu.shape[1], device=self.device)
+        mu, row = (
+            written.mu(measured.intensity),
+            torch.arange(measured.mu.shape[1], device=self.device),
+        )
         outside = written.within < 0
         n_within = torch.where(outside.any(1), outside.int().argmax(1), mu.shape[1])
         ended = (written.belief > self.faintest) & (row >= n_within[:, None])

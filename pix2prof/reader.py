@@ -19,6 +19,7 @@ N_FEATURES = 18
 N_GLOBAL = 6
 N_OUTPUTS = 6
 LOG_SCALES = (-6.0, 2.0)
+FAINTEST = 10 ** (0.4 * (ZEROPOINT - 29.0))
 MU_MIDDLE, MU_SCALE = 23.0, 3.0
 FLAGS = (RowFlag.EXTENDED, RowFlag.INTERPOLATED, RowFlag.PARTIAL, RowFlag.BELOW_CUT)
 
@@ -42,17 +43,21 @@ class Reading(NamedTuple):
     features : torch.Tensor of float32, shape (B, K, N_FEATURES)
         Finite everywhere; what is missing is 0 and said so.
     of_galaxy : torch.Tensor of float32, shape (B, N_GLOBAL)
-    mu : torch.Tensor, shape (B, K)
-        Measured [mag arcsec^-2]; NaN where the intensity is not positive or off the image.
+    intensity : torch.Tensor, shape (B, K)
+        Measured [nanomaggies arcsec^-2]; NaN off the image.
     ellipticity : torch.Tensor, shape (B, K)
+    sky, noise : torch.Tensor, shape (B,)
+        Sky that was subtracted, and noise of a pixel [nanomaggies arcsec^-2].
     pooled : torch.Tensor, shape (B, context)
         Of the finder.
     """
 
     features: torch.Tensor
     of_galaxy: torch.Tensor
-    mu: torch.Tensor
+    intensity: torch.Tensor
     ellipticity: torch.Tensor
+    sky: torch.Tensor
+    noise: torch.Tensor
     pooled: torch.Tensor
 
 
@@ -74,8 +79,8 @@ def reading(measured, noise, pooled, rows):
     Reading
     """
     noise = noise.clamp(min=1e-6)
-    unit = noise[:, None] / measured.pixscale**2
-    intensity = _binned(measured.intensity, rows) / unit
+    area = measured.pixscale**2
+    intensity = _binned(measured.intensity, rows) * area / noise[:, None]
     signal = (measured.intensity / measured.intensity_err)[:, rows]
     mu, ellipticity = measured.mu[:, rows], measured.ellipticity[:, rows]
     pa = torch.deg2rad(measured.pa[:, rows])
@@ -112,7 +117,15 @@ def reading(measured, noise, pooled, rows):
     def stacked(values):
         return torch.nan_to_num(torch.stack([x.float() for x in values], -1), 0, 0, 0)
 
-    return Reading(stacked(columns), stacked(of_galaxy), mu, ellipticity, pooled)
+    return Reading(
+        stacked(columns),
+        stacked(of_galaxy),
+        measured.intensity[:, rows],
+        ellipticity,
+        measured.sky / area,
+        noise / area,
+        pooled,
+    )
 
 
 def _binned(values, rows):
@@ -141,6 +154,8 @@ class Written(NamedTuple):
 
     Attributes
     ----------
+    sky : torch.Tensor, shape (B, 1)
+        To be added to the measured intensity [nanomaggies arcsec^-2].
     trust : torch.Tensor
         Share of the measured value in the surface brightness, where there is one.
     correction : torch.Tensor
@@ -155,6 +170,7 @@ class Written(NamedTuple):
         Correction to the ellipticity.
     """
 
+    sky: torch.Tensor
     trust: torch.Tensor
     correction: torch.Tensor
     belief: torch.Tensor
@@ -162,13 +178,12 @@ class Written(NamedTuple):
     within: torch.Tensor
     shape: torch.Tensor
 
-    def mu(self, measured):
-        """Surface brightness, given the measured one (NaN where there is none)."""
-        known = torch.isfinite(measured)
-        trust = self.trust * known
-        return (
-            trust * (torch.where(known, measured, 0) + self.correction) + (1 - trust) * self.belief
-        )
+    def mu(self, intensity):
+        """Surface brightness, given the measured intensity (NaN where there is none)."""
+        light = intensity + self.sky
+        known = torch.isfinite(light) & (light > FAINTEST)
+        measured = ZEROPOINT - 2.5 * torch.where(known, light, 1.0).log10() + self.correction
+        return torch.lerp(self.belief, measured, self.trust * known)
 
     def ellipticity(self, measured):
         """Ellipticity, given the measured one."""
@@ -180,7 +195,8 @@ class Written(NamedTuple):
         nodes = torch.log1p(rows)
         right = torch.searchsorted(nodes, place).clamp(1, len(rows) - 1)
         share = (place - nodes[right - 1]) / (nodes[right] - nodes[right - 1])
-        return Written(*(torch.lerp(x[:, right - 1], x[:, right], share) for x in self))
+        fine = (torch.lerp(x[:, right - 1], x[:, right], share) for x in self[1:])
+        return Written(self.sky, *fine)
 
 
 class Reader(nn.Module):
@@ -206,9 +222,11 @@ class Reader(nn.Module):
         self.layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, N_OUTPUTS)
+        self.sky_head = nn.Linear(width, 2)
         with torch.no_grad():
-            self.head.weight.mul_(0.1)
-            self.head.bias.zero_()
+            for head in (self.head, self.sky_head):
+                head.weight.mul_(0.1)
+                head.bias.zero_()
 
     def forward(self, read):
         """Write the profiles at the nodes.
@@ -224,9 +242,12 @@ class Reader(nn.Module):
         """
         tokens = self.embed(read.features) + self.position  # (B, K, D)
         whole = self.whole(torch.cat((read.of_galaxy, read.pooled), 1))[:, None]
-        z = self.norm(self.layers(torch.cat((whole, tokens + whole), 1)))[:, 1:]
-        gate, correction, belief, log_scale, within, shape = self.head(z).unbind(-1)
+        z = self.norm(self.layers(torch.cat((whole, tokens + whole), 1)))
+        doubt, shift = self.sky_head(z[:, 0]).unbind(-1)
+        sky = torch.sigmoid(2 * doubt - 2) * read.sky + 0.1 * shift * read.noise
+        gate, correction, belief, log_scale, within, shape = self.head(z[:, 1:]).unbind(-1)
         return Written(
+            sky[:, None],
             torch.sigmoid(4 * gate + 2),
             correction,
             MU_MIDDLE + MU_SCALE * belief,
@@ -258,7 +279,7 @@ def reader_loss(written, read, mu, within, ellipticity):
     """
     known = torch.isfinite(mu)
     log_scale = written.log_scale.clamp(*LOG_SCALES)
-    error = torch.where(known, written.mu(read.mu) - torch.where(known, mu, 0), 0).abs()
+    error = torch.where(known, written.mu(read.intensity) - torch.where(known, mu, 0), 0).abs()
     loss = ((error * torch.exp(-log_scale) + log_scale) * known).sum() / known.sum().clamp(min=1)
     given = torch.isfinite(ellipticity)
     shape = written.ellipticity(read.ellipticity) - torch.where(given, ellipticity, 0)
