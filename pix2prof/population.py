@@ -33,6 +33,8 @@ STAGES = ("S0", "S0/a", "Sa", "Sab", "Sb", "Sbc", "Sc", "Scd", "Sd", "Sdm", "Sm"
 # kept so that a network has seen them, and a tail of low-surface-brightness discs (about a tenth
 # of a diameter-limited sample; McGaugh 1996, MNRAS 280, 337).
 SHARE = {"elliptical": 0.09, "lenticular": 0.10, "spiral": 0.71, "lsb": 0.10}
+SMALL_SHARE = 0.3
+ATTEMPTS = 100
 
 
 def absolute_flux(absolute_mag):
@@ -193,27 +195,29 @@ def dimmed_disc(galaxy):
     return replace(dimmed(galaxy, galaxy.attenuation), spheroid=galaxy.spheroid)
 
 
-def draw_size(rng, low=8.0, high=150.0, slope=-1.35, small=0.3):
+def draw_size(rng, small_share, low=8.0, high=150.0, slope=-1.35):
     """Apparent radius of the 23.5 mag arcsec^-2 isophote [arcsec], before dimming.
 
     A power law in the radius from 8 to 150 arcsec, flatter than that of a volume (-4), as
     diameter-limited samples of rotation curves are (Stone, Courteau & Arora 2022); a
-    share `small` is drawn evenly in the logarithm from 3 to 8 arcsec, the common sizes in the
-    survey's spectroscopic sample (r < 17.77; Strauss et al. 2002, AJ 124, 1810).
+    share `small_share` is drawn evenly in the logarithm from 3 to 8 arcsec, the common sizes in
+    the survey's spectroscopic sample (r < 17.77; Strauss et al. 2002, AJ 124, 1810).
     """
     u, v = rng.uniform(size=2)
-    if v < small:
+    if v < small_share:
         return float(3.0 * (low / 3.0) ** u)
     p = slope + 1
     return float((low**p + u * (high**p - low**p)) ** (1 / p))
 
 
-def draw_galaxy(rng):
+def draw_galaxy(rng, small_share=SMALL_SHARE):
     """Draw one galaxy of the population.
 
     Parameters
     ----------
     rng : numpy.random.Generator
+    small_share : float
+        Share of galaxies of 3 to 8 arcsec, in [0, 1]; see `draw_size`.
 
     Returns
     -------
@@ -228,26 +232,32 @@ def draw_galaxy(rng):
         galaxy = Galaxy(**drawn)
         if galaxy.disc is not None:
             galaxy = dimmed_disc(galaxy)
-        galaxy = placed(rng, galaxy)
+        galaxy = placed(rng, galaxy, small_share)
+        if galaxy is None:
+            continue
         scale = galaxy.disc.inner[1] if galaxy.disc is not None else 0.0
         if isophotal_radius(galaxy, 24.5) > max(2.5, 0.8 * scale):
             return galaxy
 
 
-def placed(rng, galaxy):
+def placed(rng, galaxy, small_share=SMALL_SHARE):
     """A galaxy with lengths in kpc brought to a distance: lengths in arcsec.
 
     The distance is that at which the galaxy's size has a drawn apparent size (H_0 of 70
     km/s/Mpc, peculiar velocities of 300 km/s); sizes that would put it within 5 or beyond 500
-    Mpc are drawn again. Surface brightness is dimmed by (1 + z)^4 and by K corrections of 2.0,
-    1.0 and 0.6 z in g, r and i (Chilingarian, Melchior & Zolotukhin 2010, MNRAS 405, 1409).
+    Mpc are drawn again, and None is returned for a galaxy that gets no other. Surface brightness
+    is dimmed by (1 + z)^4 and by K corrections of 2.0, 1.0 and 0.6 z in g, r and i (Chilingarian,
+    Melchior & Zolotukhin 2010, MNRAS 405, 1409).
     """
     extent = isophotal_radius(galaxy)
     size = max(extent, 1.2 * galaxy.disc.inner[1] if galaxy.disc is not None else 0.0)
-    apparent = draw_size(rng)
-    while not 5.0 < size / apparent * ARCSEC < 500.0:
-        apparent = draw_size(rng)
-    distance = size / apparent * ARCSEC
+    for _ in range(ATTEMPTS):
+        apparent = draw_size(rng, small_share)
+        distance = size / apparent * ARCSEC
+        if 5.0 < distance < 500.0:
+            break
+    else:
+        return None
     velocity = max(HUBBLE * distance + rng.normal(0.0, 300.0), 200.0)
     redshift = float(velocity / LIGHT_SPEED)
     dimming = 10 * np.log10(1 + redshift) + np.array([2.0, 1.0, 0.6]) * redshift
