@@ -93,7 +93,7 @@ def draw_disc(rng, kind, stage):
     if kind == "lsb":
         ln_scale += rng.uniform(0.35, 1.0)
     scale = float(np.exp(ln_scale))
-    name, outer, radius, sharpness = draw_break(rng, scale)
+    name, outer, radius, sharpness = draw_break(rng, stage, scale)
     gradient = rng.uniform(0.3, 1.6) if kind != "lenticular" else rng.uniform(0.0, 0.8)
     spread = np.array([1.06, 1.0, 0.97]) ** gradient
     colour = colours(

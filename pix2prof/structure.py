@@ -26,12 +26,13 @@ def colours(gr, ri):
     return np.array([gr, 0.0, -ri])
 
 
-def draw_break(rng, scale):
+def draw_break(rng, stage, scale):
     """Outer scale length and break radius of a disc of inner scale length `scale`.
 
-    Types I, II and III in the shares 0.2, 0.5 and 0.3; the break sits at 2.5 (II) or 4.9 (III)
-    inner scale lengths (Pohlen & Trujillo 2006, A&A 454, 759; Erwin, Pohlen &
-    Beckman 2008 for early types).
+    Types I, II and III in the shares 0.1, 0.6 and 0.3 from Sb on, with breaks at 1.5 to 4.5 (II)
+    and 4 to 6 (III) inner scale lengths (Pohlen & Trujillo 2006, A&A 454, 759), and in the shares
+    0.27, 0.45 and 0.28 in earlier types (Erwin, Pohlen & Beckman 2008). The nearer a break of type
+    II, the commoner: 2.5 scale lengths in the mean, as there.
 
     Returns
     -------
@@ -39,10 +40,11 @@ def draw_break(rng, scale):
     outer, radius, sharpness : float
         The last in inverse units of `scale`.
     """
-    name = str(rng.choice(["I", "II", "III"], p=[0.2, 0.5, 0.3]))
+    shares = [0.1, 0.6, 0.3] if stage >= 4 else [0.27, 0.45, 0.28]
+    name = str(rng.choice(["I", "II", "III"], p=shares))
     sharpness = rng.uniform(1.5, 8.0) / scale
     if name == "II":
-        return name, scale * rng.uniform(0.35, 0.75), scale * rng.normal(2.6, 0.6), sharpness
+        return name, scale * rng.uniform(0.35, 0.65), scale * rng.triangular(1.5, 1.5, 4.5), sharpness
     if name == "III":
         return name, scale * rng.uniform(1.3, 2.2), scale * rng.normal(4.6, 0.7), sharpness
     return name, scale, 4.0 * scale, sharpness
