@@ -78,20 +78,22 @@ def draw_disc(rng, kind, stage):
     """A disc with lengths in kpc, its absolute magnitude in r and its break's type.
 
     The size follows luminosity with a large scatter at fixed luminosity, which makes the
-    brightness and scale length covary (Courteau et al. 2007, ApJ 671, 203: slope 0.32, scatter
-    0.3 in ln R; de Jong & Lacey 2000, ApJ 545, 781); a disc of M_r = -21 has 4.2 kpc and so
-    mu_0 = 20.7 in r, Freeman's value. LSB discs are 0.25 to 0.5 dex too large (McGaugh & Bothun
-    1994, AJ 107, 530). The blue light is the more extended (MacArthur et al. 2004, ApJS 152,
-    175: scale lengths in g 1.1 times those in i). Heights: Kregel, van der Kruit & de Grijs 2002,
-    MNRAS 334, 646 (h / h_z = 7.3 +- 2.2, sech^2 height twice h_z).
+    brightness and scale length covary (Courteau et al. 2007, ApJ 671, 203: slope 0.32; scatter
+    0.34 to 0.47 in ln R from bright to faint, Shen et al. 2003; de Jong & Lacey 2000, ApJ 545,
+    781); a disc of M_r = -21 has 3.8 kpc and so mu_0 = 20.5 in r, between Freeman's value of 20.7
+    and the 20.2 +- 0.7 of 30 000 SDSS discs (Fathi 2010, ApJ 722, L120). LSB discs are 0.2 to 0.5
+    dex too large (McGaugh & Bothun 1994, AJ 107, 530). The blue light is the more extended
+    (MacArthur et al. 2004, ApJS 152, 175: scale lengths in g 1.1 times those in i). Heights:
+    Kregel, van der Kruit & de Grijs 2002, MNRAS 334, 646 (h / h_z = 7.3 +- 2.2, sech^2 height
+    twice h_z).
     """
     centre = -18.9 if kind == "lsb" else -20.6 + 0.25 * max(0.0, stage - 6.0)
     mag = float(np.clip(rng.normal(centre, 1.05), -22.8, -16.0))
-    ln_scale = np.log(4.2) - 0.32 * 0.4 * np.log(10) * (mag + 21.0) + rng.normal(0.0, 0.33)
+    ln_scale = np.log(3.8) - 0.32 * 0.4 * np.log(10) * (mag + 21.0) + rng.normal(0.0, 0.40)
     if kind == "lenticular":
         ln_scale -= 0.2
     if kind == "lsb":
-        ln_scale += rng.uniform(0.35, 1.0)
+        ln_scale += rng.uniform(0.45, 1.1)
     scale = float(np.exp(ln_scale))
     name, outer, radius, sharpness = draw_break(rng, stage, scale)
     gradient = rng.uniform(0.3, 1.6) if kind != "lenticular" else rng.uniform(0.0, 0.8)

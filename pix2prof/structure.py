@@ -44,7 +44,12 @@ def draw_break(rng, stage, scale):
     name = str(rng.choice(["I", "II", "III"], p=shares))
     sharpness = rng.uniform(1.5, 8.0) / scale
     if name == "II":
-        return name, scale * rng.uniform(0.35, 0.65), scale * rng.triangular(1.5, 1.5, 4.5), sharpness
+        return (
+            name,
+            scale * rng.uniform(0.35, 0.65),
+            scale * rng.triangular(1.5, 1.5, 4.5),
+            sharpness,
+        )
     if name == "III":
         return name, scale * rng.uniform(1.3, 2.2), scale * rng.normal(4.6, 0.7), sharpness
     return name, scale, 4.0 * scale, sharpness
