@@ -61,7 +61,9 @@ def draw_arms(rng, kind, stage):
     Pitch: 10 deg at Sa to 25 at Sd, 5 deg scatter (Kennicutt 1981, AJ 86, 1847; Yu & Ho 2018,
     ApJ 869, 29). Grand-design, multiple-arm and flocculent in the shares 0.3, 0.4 and 0.3
     (Elmegreen & Elmegreen 1987, ApJ 314, 3; Buta et al. 2015, ApJS 217, 32). Arm-interarm
-    contrasts of 0.3 to 1.2 mag, the larger the bluer (Rix & Zaritsky 1995, ApJ 447, 82).
+    contrasts of 0.3 to 1.2 mag, the larger the bluer (Rix & Zaritsky 1995, ApJ 447, 82), which
+    vary along the arms by 20 to 40 per cent (Elmegreen, Elmegreen & Seiden 1989, ApJ 343, 602)
+    and end about R_25, two to four scale lengths out (Elmegreen & Elmegreen 1995, ApJ 445, 591).
     """
     if kind == "lenticular" or stage < 1.5:
         return None
@@ -77,10 +79,10 @@ def draw_arms(rng, kind, stage):
         sharpness=float(rng.uniform(0.8, 3.0)),
         phase=float(rng.uniform(0.0, 2 * np.pi)),
         start=float(rng.uniform(0.3, 1.0)),
-        wander=noise[0] * (0.4, 0.9, 1.6)[style],
-        clumps=noise[1] * (0.18, 0.28, 0.36)[style] * rng.uniform(0.4, 1.4),
+        wander=noise[0] * (0.6, 1.1, 1.7)[style],
+        clumps=noise[1] * (0.28, 0.36, 0.42)[style] * rng.uniform(0.6, 1.4),
         balance=rng.uniform(0.35, 1.0, number),
-        fade=float(rng.uniform(2.0, 6.0)),
+        fade=float(rng.uniform(1.8, 4.0)),
     )
 
 
