@@ -90,13 +90,14 @@ def draw_knots(rng, disc, flux, arms, stage):
     """Star-forming knots in the disc's plane: `x`, `y`, `sigma` [kpc] and `flux` (3, n).
 
     A luminosity function of slope -1.8 over two decades (Kennicutt, Edgar & Hodge 1989), blue,
-    and strewn along the arms where there are any.
+    and strewn along the arms where there are any, out to R_25. The brightest of a late spiral are
+    300 pc wide; sizes go with the cube root of the light (Kennicutt 1984, ApJ 287, 116).
     """
     share = interpolated(stage, KNOT_SHARE) * rng.lognormal(0.0, 0.4)
     if share < 1e-3:
         return {}
-    count = int(rng.integers(15, 140))
-    radius = np.clip(rng.gamma(2.0, 0.85, count), 0.4, 4.5) * disc.inner[1]
+    count = int(rng.integers(40, 240))
+    radius = np.clip(rng.gamma(2.5, 0.6, count), 0.3, 3.2) * disc.inner[1]
     phi = rng.uniform(0.0, 2 * np.pi, count)
     if arms is not None:
         arm = 2 * np.pi * rng.integers(0, arms.number, count) / arms.number
@@ -104,6 +105,7 @@ def draw_knots(rng, disc, flux, arms, stage):
         phi += np.log(radius / disc.inner[1]) / np.tan(np.radians(arms.pitch))
     power = 0.8
     light = (1.0 - rng.uniform(0.0, 1.0, count) * (1 - 100.0**-power)) ** (-1 / power)
+    size = (light / np.median(light)) ** (1 / 3)
     light *= share * flux / light.sum()
     colour = np.stack(
         [rng.normal(0.05, 0.12, count), np.zeros(count), rng.normal(0.05, 0.1, count)]
@@ -111,7 +113,7 @@ def draw_knots(rng, disc, flux, arms, stage):
     return {
         "x": radius * np.cos(phi),
         "y": radius * np.sin(phi),
-        "sigma": rng.lognormal(np.log(0.16), 0.45, count),
+        "sigma": 0.1 * rng.lognormal(0.0, 0.3, count) * size,
         "flux": light * 10 ** (-0.4 * colour),
     }
 
