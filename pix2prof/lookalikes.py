@@ -177,7 +177,7 @@ def lookalike_image(seed, index, shape, band=1):
 
 
 def small_fields(seed, count, side=512, band=1):
-    """Mock fields (side, side) around galaxies of 3 to 8 arcsec: little but the sky and its sources."""
+    """Mock fields (side, side) of little but the sky: galaxies of 3 to 8 arcsec in the middle."""
     return [
         mock_galaxy(seed, index, field=side, small_share=1.0).images[band]
         for index in range(count)
