@@ -31,6 +31,7 @@ class DataConfig:
     margin: int = 32
     sky: Literal["model", "frames"] = "model"
     frames: str | None = None
+    small_share: float = 0.3
 
     def __post_init__(self):
         for name in ("n_galaxies", "n_validation", "n_test", "crop", "field"):
@@ -60,6 +61,7 @@ class DataConfig:
             self.frames,
             "a path if data.sky is frames, and null otherwise",
         )
+        _require(0 <= self.small_share <= 1, "data.small_share", self.small_share, "in [0, 1]")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from astropy.table import QTable
 
 from pix2prof import config, dataset, evaluation, paths, predict, survey, training
 from pix2prof.fits import mock_hdus
+from pix2prof.frames import read_frame
 from pix2prof.images import read_image
 from pix2prof.mock import mock_galaxy
 from pix2prof.networks import build_model, save_model
@@ -195,9 +196,38 @@ def real_images():
     images : list of pix2prof.images.Image
         Empty where there is no such folder; nothing in the chain needs it.
     """
-    folder = Path(os.environ.get("PIX2PROF_REAL", paths.project().parent / "shared" / "real"))
-    images = [read_image(path) for path in sorted((folder / "images").glob("*.fits"))]
+    images = [read_image(path) for path in sorted((real_folder() / "images").glob("*.fits"))]
     return [image for image in images if abs(image.pixscale - PIXSCALE) < 1e-3]
+
+
+def real_fields(side=512):
+    """Cut the *r*-band SDSS frames in ``frames/`` of ``$PIX2PROF_REAL`` into squares.
+
+    Parameters
+    ----------
+    side : int
+        Of a square [pixels].
+
+    Returns
+    -------
+    fields : list of (side, side) numpy.ndarray
+        Nanomaggies per pixel; empty where there is no such folder.
+    """
+    fields = []
+    for path in sorted((real_folder() / "frames").glob("frame-r-*.fits*")):
+        image = read_frame(path)["image"]
+        height, width = (length // side for length in image.shape)
+        fields += [
+            image[y * side : (y + 1) * side, x * side : (x + 1) * side]
+            for y in range(height)
+            for x in range(width)
+        ]
+    return fields
+
+
+def real_folder():
+    """Folder of real galaxies and frames: ``$PIX2PROF_REAL``, or ``shared/real`` beside us."""
+    return Path(os.environ.get("PIX2PROF_REAL", paths.project().parent / "shared" / "real"))
 
 
 def example_image():
