@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install repro paper test lint lock clean
+.PHONY: install autoprof repro paper test lint lock clean
 
 install: $(READY)
 
@@ -14,6 +14,17 @@ $(READY): requirements.lock pyproject.toml
 	test -x "$(BIN)/python" || $(PYTHON) -m venv $(VENV)
 	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# AutoProf pins old packages, so it has an environment of its own. Its photutils 1.5.0 is built
+# from source, which takes a C compiler.
+PEER := .venv-autoprof
+
+autoprof: $(PEER)/.ready
+
+$(PEER)/.ready: autoprof.lock
+	test -x "$(PEER)/bin/python" || $(PYTHON) -m venv $(PEER)
+	"$(PEER)/bin/python" -m pip install --quiet --disable-pip-version-check -r autoprof.lock
 	touch $@
 
 repro: $(READY)

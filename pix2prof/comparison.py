@@ -1,7 +1,7 @@
 """Methods side by side on the same images: the test set's, and real ones."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import astropy.units as u
@@ -38,10 +38,10 @@ class Comparison:
         Why there is no profile, else empty, shape (M, P).
     expert, truth : numpy.ndarray
         Shape (P, 1024) [mag arcsec^-2], NaN where nobody knows.
-    missing : dict of str to str
-        Label of each method that could not run here, and what it lacked.
     hardware : str
         What it ran on.
+    missing : dict of str to str
+        Label of each method that could not run here, and what it lacked.
     """
 
     images: QTable
@@ -55,8 +55,8 @@ class Comparison:
     failure: np.ndarray
     expert: np.ndarray
     truth: np.ndarray
-    missing: dict
     hardware: str
+    missing: dict = field(default_factory=dict)
 
 
 def mock_targets(survey, n_galaxies, seed):
@@ -129,7 +129,7 @@ def real_targets(folder, n_images, crop):
     return targets, images
 
 
-def compare(methods, targets, images, folder, config, *, expert=None, truth=None, missing=None):
+def compare(methods, targets, images, expert=None, truth=None, *, folder, timeout):
     """Run methods on images, as far as their results are not on disk.
 
     Parameters
@@ -140,20 +140,18 @@ def compare(methods, targets, images, folder, config, *, expert=None, truth=None
         P images.
     images : astropy.table.QTable
         What is known of them, P rows.
-    folder : path-like
-        Where results are kept.
-    config : pix2prof.config.CompareConfig
-        For the time limit.
     expert, truth : numpy.ndarray, optional
         Shape (P, 1024) [mag arcsec^-2].
-    missing : dict of str to str, optional
-        Methods that could not run, and why.
+    folder : path-like
+        Where results are kept.
+    timeout : float
+        Seconds that a method may take on one image.
 
     Returns
     -------
     comparison : Comparison
     """
-    found = peer_runs.run(methods, targets, folder, timeout=config.timeout)
+    found = peer_runs.run(methods, targets, folder, timeout=timeout)
     results = [result for method in methods for result in found[method.key]]
     shape = (len(methods), len(targets))
 
@@ -170,7 +168,6 @@ def compare(methods, targets, images, folder, config, *, expert=None, truth=None
         **{name: gather(name) for name in names},
         expert=nothing if expert is None else expert,
         truth=nothing if truth is None else truth,
-        missing=missing or {},
         hardware=", ".join(sorted({result.hardware for result in results})),
     )
 

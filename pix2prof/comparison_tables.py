@@ -1,6 +1,8 @@
 """A comparison summed up: against the expert, against the truth, and method against method."""
 
+import json
 from itertools import combinations
+from pathlib import Path
 
 import astropy.units as u
 import numpy as np
@@ -9,6 +11,7 @@ from astropy.table import QTable
 from pix2prof import metrics
 from pix2prof.profiles import MU_UNIT
 from pix2prof.sdss import LIMITING_MU
+from pix2prof.tables import markdown
 
 BRIGHT = 25.0
 EXPERT = "expert (centre and mask known)"
@@ -34,6 +37,37 @@ def against(comparison, reference, limit=LIMITING_MU):
     return {
         str(label): metrics.deviations(reference, mu, comparison.images, limit=limit)
         for label, mu in zip(comparison.labels, comparison.mu, strict=True)
+    }
+
+
+def errors(comparison, labels=None, *, ended=0.9, limit=LIMITING_MU):
+    """Give what Figure 4 draws of each method, against the expert.
+
+    Parameters
+    ----------
+    comparison : pix2prof.comparison.Comparison
+        M methods on P images, with `kpc_per_arcsec`.
+    labels : sequence of str, optional
+        Which methods, in which order; those that are not there are left out.
+    ended, limit : float
+        As in `pix2prof.metrics`.
+
+    Returns
+    -------
+    measured : dict of str to tuple
+        Label to deviations (`pix2prof.metrics.deviations`), curve (`pix2prof.metrics.per_kpc`)
+        and numbers (`pix2prof.metrics.assemble`).
+    """
+    tables = against(comparison, comparison.expert, limit)
+    mu = dict(zip(tables, comparison.mu, strict=True))
+    return {
+        name: (
+            tables[name],
+            metrics.per_kpc(comparison.expert, mu[name], comparison.images, ended=ended),
+            metrics.assemble(tables[name]),
+        )
+        for name in (tables if labels is None else labels)
+        if name in tables
     }
 
 
@@ -143,63 +177,71 @@ def pair_table(comparison, limit=BRIGHT):
     rows = []
     for (a, b), values in zip(names, found, strict=True):
         numbers = metrics.summary(values)
-        rows.append(
-            (
-                f"{a} – {b}",
-                numbers["n"],
-                *(numbers.get(q, np.nan) for q in ("median", "p90", "max")),
-            )
-        )
+        ends = [numbers.get(name, np.nan) for name in ("median", "p90", "max")]
+        rows.append((f"{a} – {b}", numbers["n"], *ends))
     table = QTable(rows=rows, names=("methods", "images", "median", "p90", "worst"))
     for name in table.colnames[2:]:
         table[name] = table[name] * MU_UNIT
     return table
 
 
-def disagreement(comparison, limit=LIMITING_MU):
-    """Say how much the methods disagree on each image.
+def failures(comparison):
+    """List what failed: `name`, `band`, `method`, `failure` and `seconds`, a row a failure."""
+    m, k = np.nonzero(comparison.failure != "")
+    table = QTable({name: comparison.images[name][k] for name in ("name", "band")})
+    table["method"], table["failure"] = comparison.labels[m], comparison.failure[m, k]
+    table["seconds"] = comparison.seconds[m, k] * u.s
+    return table
 
-    Returns
-    -------
-    spread : numpy.ndarray, shape (P,)
-        Median over the pairs of methods of `pair_deviations` [mag arcsec^-2]: it is large where
-        most of them differ, not where one of them is off. NaN where fewer than two have profiles.
+
+def write_tables(mock, real, folder, limit=LIMITING_MU):
+    """Write what a comparison found as small files.
+
+    Parameters
+    ----------
+    mock, real : pix2prof.comparison.Comparison
+        On galaxies of the test set, and on real ones, of which there may be none.
+    folder : path-like
+        Becomes ``images.ecsv`` (every image with every method), ``summary.json`` and ``.md``,
+        and, of real galaxies, ``real.ecsv`` (every image with every pair), ``real.md`` and
+        ``real_failures.ecsv``.
+    limit : float
+        [mag arcsec^-2].
     """
-    found = pair_deviations(comparison, limit)[1]
-    spread = np.full(found.shape[1], np.nan)
-    known = np.isfinite(found).any(axis=0)
-    spread[known] = np.nanmedian(found[:, known], axis=0)
-    return spread
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("real*"):
+        old.unlink()
+    image_table(mock, limit).write(folder / "images.ecsv", overwrite=True)
+    summary = summarise(mock, limit)
+    (folder / "summary.json").write_text(json.dumps(_numbers(summary), indent=2) + "\n")
+    lacking = "".join(f" Without {name}: not installed." for name in mock.missing)
+    caption = (
+        f"{len(mock.images)} images of mock galaxies, one core of {mock.hardware}; deviations "
+        f"are medians over radii, bright and truth where mu < {limit:g}.{lacking}"
+    )
+    (folder / "summary.md").write_text(markdown(summary, caption=caption))
+    if len(real.images) == 0:
+        return
+    table = pair_table(real)
+    caption = f"{len(real.images)} real images, where the mean of the two is < {BRIGHT:g}"
+    (folder / "real.md").write_text(markdown(table, caption=caption))
+    names, found = pair_deviations(real, BRIGHT)
+    long = QTable({"name": np.tile(real.images["name"], len(names))})
+    long["methods"] = np.repeat([f"{a} – {b}" for a, b in names], len(real.images))
+    long["deviation"] = found.ravel() * MU_UNIT
+    long.write(folder / "real.ecsv", overwrite=True)
+    failures(real).write(folder / "real_failures.ecsv", overwrite=True)
 
 
-def most_disputed(comparison, n=10, limit=LIMITING_MU):
-    """Choose the galaxies on which the methods disagree most, each in its worst band.
-
-    Returns
-    -------
-    rows : numpy.ndarray of int
-        At most `n` rows of `comparison.images`, most disputed first.
-    """
-    spread = disagreement(comparison, limit)
-    order = [k for k in np.argsort(-np.nan_to_num(spread, nan=-1.0)) if np.isfinite(spread[k])]
-    names = [str(comparison.images["name"][k]) for k in order]
-    first = {name: k for name, k in zip(reversed(names), reversed(order), strict=True)}
-    return np.array([first[name] for name in dict.fromkeys(names)][:n], int)
-
-
-def closest(comparison, reference, limit=LIMITING_MU):
-    """Say for each image which method lies closest to a reference, and how far.
-
-    Returns
-    -------
-    method : numpy.ndarray of int, shape (P,)
-        Index of the method, -1 where none can be judged.
-    deviations : numpy.ndarray, shape (M, P)
-        Median deviations where the reference is brighter than `limit` [mag arcsec^-2].
-    """
-    tables = against(comparison, reference, limit)
-    found = np.array([table["deviation_bright"].value for table in tables.values()])
-    known = np.isfinite(found).any(axis=0)
-    best = np.full(found.shape[1], -1)
-    best[known] = np.nanargmin(found[:, known], axis=0)
-    return best, found
+def _numbers(summary):
+    """A summary as nested dicts of plain numbers; what is not finite is left out."""
+    report = {}
+    for row in summary:
+        cells = {name: getattr(row[name], "value", row[name]) for name in summary.colnames[1:]}
+        report[str(row["method"])] = {
+            name: float(f"{float(value):.6g}")
+            for name, value in cells.items()
+            if np.isfinite(value)
+        }
+    return report

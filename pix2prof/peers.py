@@ -23,6 +23,7 @@ from pix2prof.sdss import PIXSCALE, intensity_to_mu
 DETECTION = 1.5
 SMOOTHING = 1.5
 SMALLEST = 10
+KNOWN_MASK = "known-mask"
 STARTS = (1.0, 0.5, 2.0, 0.25)
 
 
@@ -132,7 +133,7 @@ def methods(models, python=None):
     able += [
         Method("photutils", "photutils Ellipse", version, photutils_ellipse),
         Method("classical", "classical, automatic", own, classical, warm=True),
-        Method("known-mask", "classical, mask known", own, classical_masked, warm=True),
+        Method(KNOWN_MASK, "classical, mask known", own, classical_masked, warm=True),
     ]
     return able, missing
 
