@@ -184,7 +184,7 @@ def _reason(log, complaint, status):
     text = log.read_text(errors="replace") if log.is_file() else ""
     found = re.findall(rf"ERROR:root:{NAME}:? (?!with full trace)(.+)", text)
     if found:
-        return found[-1].strip().replace("on step ", "at ").replace("got error: ", "")
+        return found[-1].strip().replace("on step ", "at ").replace(" got error", "")
     if status < 0:
         return f"killed by signal {-status}"
     return _last_line(complaint) or "it wrote no profile"

@@ -133,7 +133,7 @@ def table2(seconds=None, hardware="", rate=None, cores=""):
     ]
 
     def measured(words, place, times):
-        cells = [f"{times[name]:.2g}" if name in times else "–" for name in AUTOMATED]
+        cells = [_digits(times[name], 2) if name in times else "–" for name in AUTOMATED]
         rows.append((f"{words}{f' on {place}' if place else ''}", *cells))
 
     measured("Seconds per galaxy, paper", "a Xeon E5-2650 v3", PAPER_SECONDS)
@@ -195,9 +195,7 @@ def markdown(table, *, digits=3, caption=""):
         value = getattr(value, "value", value)
         if not isinstance(value, (float, np.floating)):
             return str(value)
-        if not np.isfinite(value):
-            return "–"
-        return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+        return _digits(value, digits)
 
     units = [table[name].unit if hasattr(table[name], "unit") else None for name in table.colnames]
     head = [
@@ -209,3 +207,9 @@ def markdown(table, *, digits=3, caption=""):
     lines += [[cell(value) for value in row] for row in table.iterrows()]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
     return f"{caption}\n\n{text}" if caption else text
+
+
+def _digits(value, digits):
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"

@@ -59,6 +59,8 @@ def test_overrides_replace_single_keys(write):
         ("data: {crop: 512}", r"data.crop \+ 2 data.margin is 576; it must be at most"),
         ("data: {source: folder}", "data.folder is None; it must be a path"),
         ("data: {sky: frames}", "data.frames is None; it must be a path"),
+        ("compare: {n_galaxies: 0}", "compare.n_galaxies is 0; it must be above zero"),
+        ("compare: {timeout: 0.0}", "compare.timeout is 0.0; it must be above zero"),
         ("- 1", "found list; it must be a mapping"),
         ("a: [", "not valid YAML"),
     ],
