@@ -66,7 +66,8 @@ def method_errors(measured, *, sample="mock galaxies", limit=LIMITING_MU):
         if len(curve):
             colour, line = method_style(name)
             draw_curve(ax, curve, colour, line, label=name)
-    ax.legend(loc="upper left")
+    if ax.lines:
+        ax.legend(loc="upper left")
     words = "median and interquartile range, against the expert"
     ax.set(xlim=(0, None), ylim=(0, None), title=f"({'abcdefgh'[n]}) {words}")
     return fig

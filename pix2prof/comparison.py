@@ -153,10 +153,10 @@ def compare(methods, targets, images, expert=None, truth=None, *, folder, timeou
     """
     found = peer_runs.run(methods, targets, folder, timeout=timeout)
     results = [result for method in methods for result in found[method.key]]
-    shape = (len(methods), len(targets))
+    shape, blank = (len(methods), len(targets)), peer_runs.failed("", 0.0)
 
     def gather(name):
-        values = np.array([getattr(result, name) for result in results])
+        values = np.array([getattr(result, name) for result in [*results, blank]])[:-1]
         return values.reshape(*shape, *values.shape[1:])
 
     nothing = np.full((len(targets), MAX_STEPS), np.nan, np.float32)

@@ -121,7 +121,7 @@ def _compute(jobs, methods, targets, timeout, workers, log):
             try:
                 result = pool.submit(attempt, methods[key], targets[i], timeout).result()
             except BrokenProcessPool:
-                result = _failed("its process died", time.monotonic() - began)
+                result = failed("its process died", time.monotonic() - began)
         yield (key, i), result
 
 
@@ -161,10 +161,10 @@ def attempt(method, target, timeout):
             outline = method.measure(target)
             seconds = time.perf_counter() - started
     except _OutOfTime:
-        return _failed(f"{LATE} {timeout:g} s", timeout)
+        return failed(f"{LATE} {timeout:g} s", timeout)
     except Exception as error:
         words = " ".join(str(error).split()) or type(error).__name__
-        return _failed(words, time.perf_counter() - started)
+        return failed(words, time.perf_counter() - started)
     mu = on_grid(outline.sma, outline.mu)
     ellipticity, pa = np.full((2, MAX_STEPS), np.nan, np.float32)
     if outline.ellipticity is not None:
@@ -175,7 +175,7 @@ def attempt(method, target, timeout):
     centre = np.full(2, np.nan) if outline.centre is None else np.asarray(outline.centre, float)
     seconds = seconds if outline.seconds is None else outline.seconds
     if not np.isfinite(mu).any():
-        return _failed("its profile holds no surface brightness", seconds)
+        return failed("its profile holds no surface brightness", seconds)
     return Result(mu, ellipticity, pa, centre, seconds, hardware=hardware())
 
 
@@ -228,7 +228,8 @@ def _limit(seconds):
         signal.signal(signal.SIGALRM, before)
 
 
-def _failed(reason, seconds):
+def failed(reason, seconds):
+    """Give the `Result` of an image that has no profile."""
     nothing = np.full(MAX_STEPS, np.nan, np.float32)
     return Result(nothing, nothing, nothing, np.full(2, np.nan), seconds, reason, hardware())
 

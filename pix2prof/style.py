@@ -68,7 +68,7 @@ def save_figure(fig, stem):
     stem = Path(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
     png, pdf = stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".pdf")
-    with plt.style.context(STYLE):
+    with plt.style.context([STYLE, {"figure.constrained_layout.use": False}]):
         fig.savefig(png, metadata={"Software": None})
         fig.savefig(pdf, metadata={"Creator": "pix2prof", "Producer": None, "CreationDate": None})
     return png, pdf

@@ -57,10 +57,8 @@ def test_it_gets_the_image_and_the_pixel_scale_and_nothing_of_this_environment(
 ):
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     kept = tmp_path / "kept"
-    autoprof.measure(
-        IMAGE, fake_autoprof(f"{GOOD}mkdir '{kept}'; cp galaxy.fits run.py '{kept}'; env > '{kept}/env'"),
-        pixscale=0.262,
-    )  # fmt: skip
+    keep = f"mkdir '{kept}'; cp galaxy.fits run.py '{kept}'; env > '{kept}/env'"
+    autoprof.measure(IMAGE, fake_autoprof(GOOD + keep), pixscale=0.262)
     assert fits.getdata(kept / "galaxy.fits").shape == (64, 64)
     script = (kept / "run.py").read_text()
     compile(script, "run.py", "exec")

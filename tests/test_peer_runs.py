@@ -85,7 +85,7 @@ def test_what_is_on_disk_is_not_computed_again(tmp_path):
 def test_a_longer_time_limit_tries_again_what_was_stopped(tmp_path):
     path = tmp_path / "result.npz"
     for failure, back in (("stopped after 5 s", None), ("no fit", "no fit")):
-        peer_runs._write(peer_runs._failed(failure, 5.0), path)
+        peer_runs._write(peer_runs.failed(failure, 5.0), path)
         assert peer_runs._read(path, 5.0).failure == failure
         longer = peer_runs._read(path, 6.0)
         assert (longer and longer.failure) == back
