@@ -1,5 +1,7 @@
 """Figures of the methods side by side: errors, speed, and the galaxies they disagree about."""
 
+from textwrap import fill
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Ellipse
@@ -10,7 +12,6 @@ from pix2prof.profiles import sma_grid
 from pix2prof.sdss import LIMITING_MU, PIXSCALE
 from pix2prof.style import (
     MU_LABEL,
-    ONE_COLUMN,
     SMA_LABEL,
     TWO_COLUMNS,
     bright_up,
@@ -92,50 +93,32 @@ def accuracy_and_speed(summary, *, sample="mock galaxies", hardware="", limit=LI
     -------
     fig : matplotlib.figure.Figure
     """
-    fig, ax = plt.subplots(figsize=(1.45 * ONE_COLUMN, 3.1))
+    fig, ax = plt.subplots(figsize=(TWO_COLUMNS, 2.9))
     rates = values(summary["per_second"])
     for row, rate in zip(summary, rates, strict=True):
-        name, median, p90 = (
-            str(row["method"]),
-            *(_number(row[c]) for c in ("truth_median", "truth_p90")),
-        )
+        name, median, p90 = row["method"], values(row["truth_median"]), values(row["truth_p90"])
         colour, _ = method_style(name)
-        if not np.isfinite(rate):
-            ax.axhline(median, color="k", lw=0.8, ls="--")
-            ax.annotate(
-                name, (0.02, median), xycoords=("axes fraction", "data"), xytext=(0, 2),
-                textcoords="offset points", fontsize=7,
-            )  # fmt: skip
-            continue
-        if not np.isfinite(median) or rate <= 0:
-            continue
-        ax.plot([rate, rate], [median, p90], color=colour, lw=1)
-        ax.plot(rate, median, "X" if row["failed"] else "o", color=colour, ms=6)
-        failed = f"\n{row['failed']} of {row['images']} failed" if row["failed"] else ""
-        ax.annotate(
-            f"{name}{failed}", (rate, p90), xytext=(0, 3), textcoords="offset points",
-            ha="center", va="bottom", fontsize=7, color=colour,
-        )  # fmt: skip
+        if np.isnan(rate):
+            ax.axhline(median, color="k", lw=0.8, ls="--", label=name)
+        elif rate > 0 and np.isfinite(median):
+            failed = f", {row['failed']} of {row['images']} failed" if row["failed"] else ""
+            ax.plot([rate, rate], [median, p90], color=colour, lw=1)
+            marker = "X" if failed else "o"
+            ax.plot(rate, median, marker, color=colour, ms=6, ls="", label=f"{name}{failed}")
     ax.set(xscale="log", yscale="log")
     person = 1 / PAPER_SECONDS[PERSON]
-    good = rates[np.isfinite(rates) & (rates > 0)]
-    ax.set_xlim(person / 2, max([*good, 1.0]) * 6)
+    ax.axvline(person, color="0.5", lw=0.8, ls=":", label="a person (the paper's 150 a day)")
+    ax.set_xlim(person / 2, max([*rates[np.isfinite(rates)], 1.0]) * 3)
     low, high = ax.get_ylim()
-    ax.set_ylim(low / 1.3, high * 1.8)
-    ax.axvline(person, color="0.5", lw=0.8, ls=":")
-    ax.annotate(
-        "a person (paper)", (person, 0.97), xycoords=("data", "axes fraction"), rotation=90,
-        ha="right", va="top", fontsize=7, color="0.4",
-    )  # fmt: skip
+    ax.set_yticks([y for y in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5) if low < y < high])
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
     place = f" of {hardware}" if hardware else ""
     ax.set_xlabel(f"galaxies per second, one image at a time on one core{place}")
-    ax.set_ylabel(
-        rf"median $|\mu - \mu_{{\rm truth}}|$, truth $< {limit:g}$ [mag arcsec$^{{-2}}$]"
-    )
-    ax.set_title(f"Against the truth, {sample}; bars to the 90th percentile")
+    ax.set_ylabel(rf"$|\mu - \mu_{{\rm truth}}|$ where truth $< {limit:g}$ [mag arcsec$^{{-2}}$]")
+    ax.set_title(f"{sample.capitalize()} against the truth: medians, bars to the 90th percentile")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return fig
 
 
@@ -177,7 +160,9 @@ def isophote_gallery(
     notes = [""] * len(rows) if notes is None else notes
     head = 0.16 + 0.11 * max((1 + note.count("\n") for note in notes if note), default=0)
     cell = head + above + 0.95
-    height = n_rows * cell + 0.75
+    caption = fill(caption, 150)
+    low = 0.34 + 0.13 * len(caption.splitlines())
+    height = 0.2 + n_rows * cell + low
     fig = plt.figure(figsize=(TWO_COLUMNS, height), layout="none")
     shown = [comparison.truth[rows], *comparison.mu[:, rows]]
     limits = mu_limits(*shown, faintest=28.0)
@@ -185,7 +170,7 @@ def isophote_gallery(
     width = (right - left) / n_columns
     for k, row in enumerate(rows):
         line, column = divmod(k, n_columns)
-        top = 1 - (0.34 + line * cell + head) / height
+        top = 1 - (0.2 + line * cell + head) / height
         x = left + column * width
         if images is not None:
             ax = fig.add_axes((x, top - above / height, width - gap, above / height * 0.97))
@@ -210,8 +195,8 @@ def isophote_gallery(
     handles += [plt.Line2D([], [], color=colour, ls=dashes) for colour, dashes in styles]
     fig.legend(handles, names, loc="upper center", ncols=len(names), borderaxespad=0.1)
     fig.text(0.008, 0.5, MU_LABEL, va="center", rotation=90)
-    foot = f"{SMA_LABEL}\n{caption}" if caption else SMA_LABEL
-    fig.text(0.5, 0.03 / height, foot, ha="center", va="bottom", linespacing=1.5)
+    fig.text(0.5, (low - 0.02) / height, SMA_LABEL, ha="center", va="top")
+    fig.text(0.5, 0.03 / height, caption, ha="center", va="bottom", fontsize=7)
     return fig
 
 
@@ -233,13 +218,9 @@ def _draw_isophotes(ax, comparison, row, image, pixscale, levels):
                 (x, y), *size, angle=shape[1], fill=False, ec=colour, ls=dashes, lw=0.7
             )
             ax.add_patch(drawn)
-            reach = max(reach, 1.25 * sma[k])
+            reach = max(reach, 1.5 * sma[k])
     reach = min(reach, width * pixscale / 2, height * pixscale / 2)
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[])
     bar = max(b for b in (1, 2, 5, 10, 20, 30, 60) if b < 0.6 * reach or b == 1)
     ax.plot([-0.9 * reach, -0.9 * reach + bar], [-0.88 * reach] * 2, color="k", lw=1)
     ax.text(-0.9 * reach, -0.84 * reach, f"{bar} arcsec", fontsize=5, va="bottom")
-
-
-def _number(value):
-    return float(getattr(value, "value", value))
