@@ -161,7 +161,7 @@ def isophote_gallery(
     head = 0.16 + 0.11 * max((1 + note.count("\n") for note in notes if note), default=0)
     cell = head + above + 0.95
     caption = fill(caption, 150)
-    low = 0.34 + 0.13 * len(caption.splitlines())
+    low = 0.4 + 0.13 * len(caption.splitlines())
     height = 0.2 + n_rows * cell + low
     fig = plt.figure(figsize=(TWO_COLUMNS, height), layout="none")
     shown = [comparison.truth[rows], *comparison.mu[:, rows]]
@@ -195,7 +195,7 @@ def isophote_gallery(
     handles += [plt.Line2D([], [], color=colour, ls=dashes) for colour, dashes in styles]
     fig.legend(handles, names, loc="upper center", ncols=len(names), borderaxespad=0.1)
     fig.text(0.008, 0.5, MU_LABEL, va="center", rotation=90)
-    fig.text(0.5, (low - 0.02) / height, SMA_LABEL, ha="center", va="top")
+    fig.text(0.5, (low - 0.11) / height, SMA_LABEL, ha="center", va="top")
     fig.text(0.5, 0.03 / height, caption, ha="center", va="bottom", fontsize=7)
     return fig
 
