@@ -23,6 +23,7 @@ PEER := .venv-autoprof
 autoprof: $(PEER)/.ready
 
 $(PEER)/.ready: autoprof.lock
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12) and "AutoProf takes Python 3.11 or 3.12; try: make PYTHON=python3.12 $@")'
 	test -x "$(PEER)/bin/python" || $(PYTHON) -m venv $(PEER)
 	"$(PEER)/bin/python" -m pip install --quiet --disable-pip-version-check -r autoprof.lock
 	touch $@
