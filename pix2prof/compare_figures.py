@@ -153,7 +153,7 @@ def isophote_gallery(
     fig : matplotlib.figure.Figure
     """
     rows, sma = list(rows), sma_grid()
-    n_columns = max(1, min(n_columns, len(rows)))
+    n_columns = max(3, min(n_columns, len(rows)))
     n_rows = -(-len(rows) // n_columns)
     wide = TWO_COLUMNS / n_columns
     above = 0.0 if images is None else wide

@@ -16,6 +16,21 @@ from pix2prof.tables import markdown
 BRIGHT = 25.0
 EXPERT = "expert (centre and mask known)"
 
+HEADS = {
+    "method": "Method",
+    "images": "Images",
+    "failed": "Failed",
+    "expert_median": "From the expert",
+    "expert_p90": "90th percentile",
+    "expert_bright_median": "Bright, from the expert",
+    "expert_bright_p90": "its 90th percentile",
+    "truth_median": "Bright, from the truth",
+    "truth_p90": "the 90th percentile",
+    "seconds": "Wall time of an image",
+    "per_second": "Profiles",
+}
+"""The columns of `summarise` in words."""
+
 
 def against(comparison, reference, limit=LIMITING_MU):
     """Hold every method against one set of profiles.
@@ -217,9 +232,11 @@ def write_tables(mock, real, folder, limit=LIMITING_MU):
     (folder / "summary.json").write_text(json.dumps(_numbers(summary), indent=2) + "\n")
     lacking = "".join(f" Without {name}: not installed." for name in mock.missing)
     caption = (
-        f"{len(mock.images)} images of mock galaxies, one core of {mock.hardware}; deviations "
-        f"are medians over radii, bright and truth where mu < {limit:g}.{lacking}"
+        f"{len(mock.images)} images of mock galaxies, one core of {mock.hardware}; medians "
+        f"over images of each one's median deviation; bright is mu < {limit:g}.{lacking}"
     )
+    for name, words in HEADS.items():
+        summary.rename_column(name, words)
     (folder / "summary.md").write_text(markdown(summary, caption=caption))
     if len(real.images) == 0:
         return

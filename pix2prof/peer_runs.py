@@ -187,19 +187,17 @@ def on_grid(sma, values):
     sma : array_like, shape (N,)
         Increasing [arcsec].
     values : array_like, shape (N,)
-        What is known there; rows that are not finite are left out.
+        What is known there; NaN where nothing is.
 
     Returns
     -------
     values : numpy.ndarray, shape (1024,)
-        Float32, on `pix2prof.profiles.sma_grid`; NaN outside the finite rows.
+        Float32, on `pix2prof.profiles.sma_grid`; NaN outside the rows and beside a row that is NaN.
     """
     sma, values = np.asarray(sma, float), np.asarray(values, float)
-    good = np.isfinite(sma) & np.isfinite(values)
-    if not good.any():
+    if not len(sma):
         return np.full(MAX_STEPS, np.nan, np.float32)
-    grid = np.interp(sma_grid(), sma[good], values[good], left=np.nan, right=np.nan)
-    return grid.astype(np.float32)
+    return np.interp(sma_grid(), sma, values, left=np.nan, right=np.nan).astype(np.float32)
 
 
 def hardware():

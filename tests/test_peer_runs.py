@@ -126,9 +126,10 @@ def test_profiles_come_on_the_common_grid_and_angles_turn_the_short_way():
     assert result.ellipticity[at_3] == pytest.approx(0.2)
 
 
-def test_gaps_are_bridged_and_ends_are_kept():
-    values = peer_runs.on_grid([1.0, 2.0, 3.0, 4.0], [20.0, np.nan, 22.0, np.nan])
-    at = {sma: values[round(sma / 0.2) - 1] for sma in (0.8, 1.0, 2.0, 3.0, 3.2)}
-    assert [at[sma] for sma in (1.0, 2.0, 3.0)] == pytest.approx([20, 21, 22])
-    assert np.isnan([at[0.8], at[3.2]]).all()
+def test_nothing_is_made_up_in_gaps_or_beyond_the_ends():
+    values = peer_runs.on_grid([0.9, 2.1, 2.9, 4.1], [20.0, 21.2, np.nan, 23.2])
+    at = {sma: values[round(sma / 0.2) - 1] for sma in (0.8, 1.0, 2.0, 2.2, 3.0, 4.2)}
+    assert [at[sma] for sma in (1.0, 2.0)] == pytest.approx([20.1, 21.1])
+    assert np.isnan([at[0.8], at[2.2], at[3.0], at[4.2]]).all()
     assert np.isnan(peer_runs.on_grid([1.0], [np.nan])).all()
+    assert np.isnan(peer_runs.on_grid([], [])).all()
