@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install autoprof repro paper test lint lock clean
+.PHONY: install autoprof repro compare paper test lint lock clean
 
 install: $(READY)
 
@@ -30,6 +30,9 @@ $(PEER)/.ready: autoprof.lock
 
 repro: $(READY)
 	. "$(BIN)/activate" && dvc repro
+
+compare: $(READY) $(PEER)/.ready
+	. "$(BIN)/activate" && dvc exp run --name compare -S compare.n_galaxies=100
 
 PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 train.images=100000 \
          train.schedule=constant train.batch_size=8 train.lr=2e-4 model.step=0.2
