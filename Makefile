@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install repro paper isophote test lint lock clean
+.PHONY: install autoprof repro compare paper isophote test lint lock clean
 
 install: $(READY)
 
@@ -16,8 +16,23 @@ $(READY): requirements.lock pyproject.toml
 	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
+# AutoProf pins old packages, so it has an environment of its own. Its photutils 1.5.0 is built
+# from source, which takes a C compiler.
+PEER := .venv-autoprof
+
+autoprof: $(PEER)/.ready
+
+$(PEER)/.ready: autoprof.lock
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12) and "AutoProf takes Python 3.11 or 3.12; try: make PYTHON=python3.12 $@")'
+	test -x "$(PEER)/bin/python" || $(PYTHON) -m venv $(PEER)
+	"$(PEER)/bin/python" -m pip install --quiet --disable-pip-version-check -r autoprof.lock
+	touch $@
+
 repro: $(READY)
 	. "$(BIN)/activate" && dvc repro
+
+compare: $(READY) $(PEER)/.ready
+	. "$(BIN)/activate" && dvc exp run --name compare -S compare.n_galaxies=100
 
 PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 train.images=100000 \
          train.schedule=constant train.batch_size=8 train.lr=2e-4 model.step=0.2 model.binning=1

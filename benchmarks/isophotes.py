@@ -5,25 +5,25 @@
 Accuracy is the median over radii of |mu - mu_truth| where the truth is brighter than 26 and 25
 mag arcsec^-2, on mock galaxies in g, r and i; the truth is the same measurement of the noise-free,
 source-free image. Speed is that of one thread. photutils runs on the first few of the same images,
-from the true centre, on a clean and unmasked image, and its profiles are judged as ours are.
+cleaned of other sources, and its profiles are judged as ours are; stage `compare` has it on raw
+ones.
 """
 
 import argparse
 import os
 import re
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
 from astropy.io import fits
-from photutils.isophote import Ellipse, EllipseGeometry
 
 from pix2prof.isophotes import Flag, measure
 from pix2prof.mock import mock_galaxy
-from pix2prof.profiles import read_profile
-from pix2prof.sdss import PIXSCALE, intensity_to_mu
+from pix2prof.peer_runs import on_grid
+from pix2prof.peers import Target, photutils_ellipse
+from pix2prof.profiles import MAX_STEPS, read_profile
 
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("PIX2PROF_REAL", ROOT.parent / "shared" / "real"))
@@ -140,7 +140,7 @@ def print_speed(images, truths, truth, centres, n_peers):
     seconds, mu = [], []
     for i in range(0, 3 * n_peers, 3):
         start = time.perf_counter()
-        mu.append(photutils_mu(truths[i] + (images[i] - truths[i]).clip(-0.2, 0.2), centres[i]))
+        mu.append(photutils_mu(truths[i] + (images[i] - truths[i]).clip(-0.2, 0.2)))
         seconds.append(time.perf_counter() - start)
     print(
         f"  photutils Ellipse {np.mean(seconds):.2f} s, {np.mean(seconds) / ours:.0f} times ours"
@@ -159,17 +159,13 @@ def timed(function, batch):
     return (time.perf_counter() - start) / len(batch)
 
 
-def photutils_mu(image, centre):
-    """photutils' free fit from the given centre, on our grid; NaN where there is none."""
-    geometry = EllipseGeometry(float(centre[0]), float(centre[1]), 10.0, 0.3, 0.0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        table = Ellipse(image, geometry).fit_image(maxsma=image.shape[0] / 2).to_table()
-    if not len(table):
-        return np.full(1024, np.nan)
-    sma = 0.2 * np.arange(1, 1025) / PIXSCALE
-    intensity = np.interp(sma, table["sma"], table["intens"], right=np.nan)
-    return intensity_to_mu(intensity / PIXSCALE**2)
+def photutils_mu(image):
+    """photutils' fit as in stage `compare`, on our grid; NaN where there is none."""
+    try:
+        found = photutils_ellipse(Target("", image))
+    except ValueError:
+        return np.full(MAX_STEPS, np.nan)
+    return on_grid(found.sma, found.mu).astype(float)
 
 
 if __name__ == "__main__":

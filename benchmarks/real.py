@@ -12,13 +12,13 @@ import os
 from pathlib import Path
 
 import numpy as np
-from astropy import units as u
 from astropy.table import QTable
 
 import pix2prof
 from pix2prof import metrics
 from pix2prof.gallery import Panel, real_galaxies
 from pix2prof.output import replacing
+from pix2prof.peer_runs import on_grid
 from pix2prof.profiles import MU_UNIT, read_profile
 from pix2prof.style import save_figure
 
@@ -27,27 +27,11 @@ REAL = Path(os.environ.get("PIX2PROF_REAL", ROOT.parent / "shared" / "real"))
 LIMIT = 25.0
 
 
-def deviation(profile, reference, limit=LIMIT):
-    """Median |difference| [mag arcsec^-2] where `reference` is brighter than `limit`.
-
-    Parameters
-    ----------
-    profile, reference : astropy.table.QTable
-        With ``sma`` and ``mu``; `reference` is interpolated on the radii of `profile`.
-    limit : float
-        Surface brightness [mag arcsec^-2].
-
-    Returns
-    -------
-    eta : float
-        NaN where the two share no such radius.
-    """
-    good = np.isfinite(reference["mu"].value)
-    sma, mu = reference["sma"].to_value(u.arcsec)[good], reference["mu"].value[good]
-    there = np.interp(profile["sma"].to_value(u.arcsec), sma, mu, left=np.nan, right=np.nan)
-    eta = np.abs(profile["mu"].value - there)[there < limit]
-    eta = eta[np.isfinite(eta)]
-    return float(np.median(eta)) if len(eta) else np.nan
+def deviation(profile, reference):
+    """Median |difference| [mag arcsec^-2] where `reference` is brighter than `LIMIT`."""
+    mu, there = (on_grid(t["sma"].value, t["mu"].value)[None] for t in (profile, reference))
+    table = metrics.deviations(there, mu, QTable({"pair": [0]}), limit=LIMIT)
+    return table["deviation_bright"].value[0]
 
 
 def main():

@@ -144,6 +144,20 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class CompareConfig:
+    """The comparison with other methods (section 2.3.1)."""
+
+    n_galaxies: int = 4
+    timeout: float = 120.0
+    real: str | None = None
+    seed: int = 7
+
+    def __post_init__(self):
+        for name in ("n_galaxies", "timeout"):
+            _require(getattr(self, name) > 0, f"compare.{name}", getattr(self, name), "above zero")
+
+
+@dataclass(frozen=True)
 class FiguresConfig:
     """The figures, and the assumptions of the energy estimate."""
 
@@ -166,6 +180,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    compare: CompareConfig = field(default_factory=CompareConfig)
     figures: FiguresConfig = field(default_factory=FiguresConfig)
 
     def asdict(self):

@@ -47,27 +47,12 @@ def error_distribution(
     -------
     fig : matplotlib.figure.Figure
     """
-    sets = {
-        "test": ("deviation", "all radii"),
-        "test_bright": ("deviation_bright", rf"$\mu < {limit:g}$"),
-    }
     fig, (left, right) = plt.subplots(
         1, 2, figsize=(TWO_COLUMNS, 3.0), width_ratios=(1.15, 1), layout="constrained"
     )
-    columns = [values(table[column]) for column, _ in sets.values()]
-    columns = [column[np.isfinite(column)] for column in columns]
-    top = max((column.max() for column in columns if column.size), default=1.0)
-    labels = []
-    for x, (name, (_, words)) in enumerate(sets.items()):
-        numbers = metrics.get(name, {})
-        if "median" in numbers:
-            _violin(left, x, columns[x], numbers, gap=top / 17)
-        labels.append(_violin_label(words, metrics, name))
-    left.set_xticks(range(len(sets)), labels)
-    left.tick_params(axis="x", length=0)
-    left.set(xlim=(-0.4, 1.75), ylim=(-0.04 * top, 1.07 * top), ylabel=ETA_LABEL, xlabel="")
+    draw_violins(left, table, metrics, limit=limit)
     left.set_title(f"{method}, {sample}")
-    _curve(right, curve, MEASURED, "-", label="median", shade="interquartile range")
+    draw_curve(right, curve, MEASURED, "-", label="median", shade="interquartile range")
     right.set_title(f"{method}, {sample}")
     right.legend(loc="upper left")
     right.set(xlim=(0, None), ylim=(0, None))
@@ -99,7 +84,7 @@ def error_by_band(curves, metrics, *, sample="mock galaxies"):
         snr = metrics.get("by_band", {}).get(band, {}).get("snr")
         label = f"${band}$" if snr is None else f"${band}$ (S/N {snr:.3g})"
         colour, line = BAND_COLOURS.get(band, "0.3"), BAND_LINES.get(band, ":")
-        _curve(ax, curves[names == band], colour, line, label=label)
+        draw_curve(ax, curves[names == band], colour, line, label=label)
     ax.legend(loc="upper left")
     ax.set(xlim=(0, None), ylim=(0, None), title=f"Test set, {sample}")
     return fig
@@ -153,6 +138,39 @@ def error_regressions(table, metrics, *, sample="mock galaxies"):
     return fig
 
 
+def draw_violins(ax, table, metrics, *, limit=LIMITING_MU, top=None, paper=True):
+    """Draw Figure 4's two violins of a method on an axis.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where.
+    table, metrics, limit
+        As in `error_distribution`.
+    top : float, optional
+        Upper end of the axis [mag arcsec^-2]; by default the largest deviation.
+    paper : bool
+        Whether the paper's numbers, which are Pix2Prof's, stand below ours.
+    """
+    sets = {
+        "test": ("deviation", "all radii"),
+        "test_bright": ("deviation_bright", rf"$\mu < {limit:g}$"),
+    }
+    columns = [values(table[column]) for column, _ in sets.values()]
+    columns = [column[np.isfinite(column)] for column in columns]
+    if top is None:
+        top = max((column.max() for column in columns if column.size), default=1.0)
+    labels = []
+    for x, (name, (_, words)) in enumerate(sets.items()):
+        numbers = metrics.get(name, {})
+        if "median" in numbers:
+            _violin(ax, x, columns[x], numbers, gap=top / 17)
+        labels.append(_violin_label(words, metrics, name, paper))
+    ax.set_xticks(range(len(sets)), labels)
+    ax.tick_params(axis="x", length=0)
+    ax.set(xlim=(-0.4, 1.75), ylim=(-0.04 * top, 1.07 * top), ylabel=ETA_LABEL, xlabel="")
+
+
 def _violin(ax, x, eta, numbers, gap):
     """One violin with its lines; their labels stand right of it, at least `gap` apart."""
     sns.violinplot(
@@ -175,19 +193,18 @@ def _violin(ax, x, eta, numbers, gap):
         ax.text(x + 0.28, height, f"{words} {value:.2f}", va="center", fontsize=7)
 
 
-def _violin_label(words, metrics, name):
+def _violin_label(words, metrics, name, paper):
     numbers = metrics.get(name, {})
     if "median" not in numbers:
         return f"{words}\nno profile"
-    (paper, ours), (paper_iqr, iqr) = (headline(metrics, name, s) for s in ("median", "iqr"))
+    (theirs, ours), (their_iqr, iqr) = (headline(metrics, name, s) for s in ("median", "iqr"))
     quartiles = ", ".join(f"{numbers[q]:.2f}" for q in ("q25", "median", "q75"))
-    return (
-        f"{words}\nquartiles {quartiles}\nmedian {ours:.2f}, IQR {iqr:.2f}\n"
-        f"(paper {paper:.2f}, IQR {paper_iqr:.2f})"
-    )
+    text = f"{words}\nquartiles {quartiles}\nmedian {ours:.2f}, IQR {iqr:.2f}"
+    return f"{text}\n(paper {theirs:.2f}, IQR {their_iqr:.2f})" if paper else text
 
 
-def _curve(ax, curve, colour, line, label, shade=None):
+def draw_curve(ax, curve, colour, line, label, shade=None):
+    """Draw `pix2prof.metrics.per_kpc` on an axis, quartiles shaded."""
     radius = values(curve["radius"])
     low, high = values(curve["q25"]), values(curve["q75"])
     ax.fill_between(radius, low, high, color=colour, alpha=0.15, lw=0, label=shade)

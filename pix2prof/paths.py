@@ -56,9 +56,14 @@ class Workspace:
         return self.root / "data" / "scratch"
 
     @property
+    def models(self):
+        """Trained networks, a folder each."""
+        return self.root / "models"
+
+    @property
     def model(self):
         """The trained network: weights and configuration."""
-        return self.root / "models" / "paper"
+        return self.models / "paper"
 
     @property
     def checkpoints(self):
@@ -69,6 +74,16 @@ class Workspace:
     def predictions(self):
         """The test set's predicted profiles."""
         return self.root / "data" / "predictions"
+
+    @property
+    def measurements(self):
+        """What each method made of each image; kept from run to run."""
+        return self.root / "data" / "measurements"
+
+    @property
+    def comparison(self):
+        """The profiles of the methods that are compared."""
+        return self.root / "data" / "comparison"
 
     @property
     def results(self):

@@ -11,7 +11,18 @@ from pathlib import Path
 
 from astropy.table import QTable
 
-from pix2prof import config, dataset, evaluation, paths, predict, survey, training
+from pix2prof import (
+    comparison,
+    comparison_tables,
+    config,
+    dataset,
+    evaluation,
+    paths,
+    peers,
+    predict,
+    survey,
+    training,
+)
 from pix2prof.fits import mock_hdus
 from pix2prof.frames import read_frame
 from pix2prof.images import read_image
@@ -188,8 +199,63 @@ def open_evaluation(run):
     return evaluation.load_evaluation(run.paths.results, run.paths.predictions)
 
 
+def models(run):
+    """List the networks that `run` has trained: name and folder of each."""
+    _trained(run)
+    return {
+        path.parent.name: path.parent for path in sorted(run.paths.models.glob("*/config.json"))
+    }
+
+
+def compare(run, sky):
+    """Run every method on galaxies of the test set, and on real ones (stage ``compare``).
+
+    Parameters
+    ----------
+    run : Run
+        With the section ``compare``.
+    sky : pix2prof.dataset.Survey
+        The survey.
+
+    Returns
+    -------
+    mock, real : pix2prof.comparison.Comparison
+        Kept in ``data/comparison``, summed up in ``results/comparison``; `real` has no image
+        where there is no folder of them.
+    """
+    settings, keep = run.config.compare, run.paths.measurements
+    methods, missing = peers.methods(models(run))
+    for label, reason in missing.items():
+        print(f"without {label}: {reason}")
+    targets, *known = comparison.mock_targets(sky, settings.n_galaxies, settings.seed)
+    mock = comparison.compare(methods, targets, *known, folder=keep, timeout=settings.timeout)
+    folder = settings.real or real_folder()
+    targets, images = comparison.real_targets(folder, settings.n_galaxies, run.config.data.crop)
+    unmasked = [method for method in methods if method.key != peers.KNOWN_MASK]
+    real = comparison.compare(unmasked, targets, images, folder=keep, timeout=settings.timeout)
+    mock, real = (replace(result, missing=missing) for result in (mock, real))
+    for name, result in (("mock", mock), ("real", real)):
+        comparison.save_comparison(result, run.paths.comparison, name)
+    limit = run.config.evaluate.limiting_mu
+    comparison_tables.write_tables(mock, real, run.paths.results / "comparison", limit)
+    return mock, real
+
+
+def open_comparison(run):
+    """Read the comparisons on mock and on real galaxies; see `compare`."""
+    folder = run.paths.comparison
+    if run.toy and not (folder / "real.npz").is_file():
+        compare(run, open_survey(run))
+    return tuple(comparison.load_comparison(folder, name) for name in ("mock", "real"))
+
+
+def real_folder():
+    """Give the folder of real galaxies, which need not be there: ``$PIX2PROF_REAL`` if set."""
+    return Path(os.environ.get("PIX2PROF_REAL", paths.project().parent / "shared" / "real"))
+
+
 def real_images():
-    """Read the real galaxies on SDSS pixels in ``images/*.fits`` of ``$PIX2PROF_REAL``.
+    """Read the real galaxies on SDSS pixels in ``images/*.fits`` of `real_folder`.
 
     Returns
     -------
@@ -223,11 +289,6 @@ def real_fields(side=512):
             for x in range(width)
         ]
     return fields
-
-
-def real_folder():
-    """Folder of real galaxies and frames: ``$PIX2PROF_REAL``, or ``shared/real`` beside us."""
-    return Path(os.environ.get("PIX2PROF_REAL", paths.project().parent / "shared" / "real"))
 
 
 def example_image():

@@ -11,10 +11,20 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 STYLE = Path(__file__).with_name("paper.mplstyle")
 ONE_COLUMN, TWO_COLUMNS = 3.35, 7.0
 
-_BLUE, _ORANGE, _GREEN, _VERMILION, _PURPLE, *_ = sns.color_palette("colorblind").as_hex()
+_PALETTE = sns.color_palette("colorblind").as_hex()
+_BLUE, _ORANGE, _GREEN, _VERMILION, _PURPLE, _BROWN, _PINK, *_, _SKY = _PALETTE
 MEASURED, PREDICTED = _BLUE, _ORANGE
 BAND_COLOURS = {"g": _GREEN, "r": _VERMILION, "i": _PURPLE}
 BAND_LINES = {"g": "-", "r": "--", "i": "-."}
+
+METHODS = {
+    "Pix2Prof": (_ORANGE, "-"),
+    "AutoProf": (_GREEN, "--"),
+    "photutils Ellipse": (_PURPLE, "-."),
+    "classical, automatic": (_BLUE, "-"),
+    "classical, mask known": (_SKY, ":"),
+}
+OTHERS = ((_VERMILION, "--"), (_BROWN, "-."), (_PINK, ":"))
 
 MU_LABEL = r"$\mu$ [mag arcsec$^{-2}$]"
 ETA_LABEL = r"absolute deviation $\eta$ [mag arcsec$^{-2}$]"
@@ -58,7 +68,7 @@ def save_figure(fig, stem):
     stem = Path(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
     png, pdf = stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".pdf")
-    with plt.style.context(STYLE):
+    with plt.style.context([STYLE, {"figure.constrained_layout.use": False}]):
         fig.savefig(png, metadata={"Software": None})
         fig.savefig(pdf, metadata={"Creator": "pix2prof", "Producer": None, "CreationDate": None})
     return png, pdf
@@ -126,6 +136,11 @@ def log_radius(ax):
 def values(column):
     """Take a table's column as a bare array; a Quantity loses its unit."""
     return np.asarray(getattr(column, "value", column))
+
+
+def method_style(name):
+    """Give the colour and the dashes of a method's line; one not in `METHODS` has its own too."""
+    return METHODS.get(name) or OTHERS[sum(map(ord, name)) % len(OTHERS)]
 
 
 def short_name(name):

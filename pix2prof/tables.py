@@ -24,7 +24,23 @@ HEADLINES = (
 """Set, statistic, the paper's value [mag arcsec^-2], in words (section 2.3)."""
 
 PAPER_SNR = {"g": 41.6, "r": 35.8, "i": 28.4}
-PAPER_RATES = {"Courteau (1996), by hand": 150 / 28800, "Pix2Prof": 0.9}
+PERSON = "Courteau (1996), by hand"
+PAPER_SECONDS = {PERSON: 28800 / 150, "AutoProf": 490.0, "Pix2Prof": 1 / 0.9}
+"""Wall time per galaxy (sections 2.3 and 2.3.1): an eight-hour day's 150, and two programs."""
+
+AUTOMATED = {
+    PERSON: tuple(automated for _, automated, _ in STEPS),
+    "AutoProf": ("Yes", "Yes", "Stars", "Yes", "Yes", "Yes", "Yes"),
+    "photutils Ellipse": ("With help", "With help", "With help", "Yes", "Yes", "No", "No"),
+    "classical, automatic": ("Yes",) * len(STEPS),
+    "Pix2Prof": ("Yes",) * len(STEPS),
+}
+"""Method -> whether it does each of `STEPS` by itself."""
+
+HELP = (
+    "With help: not by Ellipse itself; here by photutils' segmentation and sigma-clipped sky. "
+    "Stars: AutoProf masks stars, not other galaxies. Pix2Prof does no step: it skips them all."
+)
 PAPER_ENERGY = {"kwh": 20.0, "kg_co2e": 5.54}
 
 
@@ -92,35 +108,42 @@ def table1():
     )
 
 
-def table2(rates=None, hardware=""):
-    """Table 2: which steps are automated, and below them the galaxies done in a second.
+def table2(seconds=None, hardware="", rate=None, cores=""):
+    """Table 2: which steps each method automates, and the time it takes for a galaxy.
 
     Parameters
     ----------
-    rates : dict of str to float, optional
-        Rates measured here [galaxies per second]; a key names the column, ``"Pix2Prof"`` or
-        ``"Courteau (1996)"`` (our automatic version of it).
+    seconds : dict of str to float, optional
+        Wall time of one image on one core, measured here [s]; the keys are those of `AUTOMATED`.
     hardware : str
-        What they were measured on.
+        What that was measured on.
+    rate : float, optional
+        Images that Pix2Prof does in a second in batches, measured here.
+    cores : str
+        What that was measured on.
 
     Returns
     -------
     table : astropy.table.QTable
-        Seven rows of steps, one of the paper's rates and, if any are given, one of ours.
+        Seven rows of steps, one of the paper's times, and those measured here, if any.
     """
-    columns = ("Courteau (1996)", "Pix2Prof")
-    rates = {} if rates is None else rates
-    unknown = sorted(set(rates) - set(columns))
-    if unknown:
-        raise ValueError(f"no column for the rates of {unknown}; there are {list(columns)}")
-    rows = [(process, automated, "Yes") for process, automated, _ in STEPS]
-    paper = [f"{rate:.2g}" for rate in PAPER_RATES.values()]
-    rows.append(("Galaxies per second, paper (Xeon E5-2650 v3)", *paper))
-    if rates:
-        ours = [f"{rates[name]:.2g}" if name in rates else "–" for name in columns]
-        place = f"measured here on {hardware}" if hardware else "measured here"
-        rows.append((f"Galaxies per second, {place}", *ours))
-    return QTable(rows=rows, names=("Process", *(f"Automated in {name}?" for name in columns)))
+    rows = [
+        (process, *(column[k] for column in AUTOMATED.values()))
+        for k, (process, *_) in enumerate(STEPS)
+    ]
+
+    def measured(words, place, times):
+        cells = [_digits(times[name], 2) if name in times else "–" for name in AUTOMATED]
+        rows.append((f"{words}{f' on {place}' if place else ''}", *cells))
+
+    measured("Seconds per galaxy, paper", "a Xeon E5-2650 v3", PAPER_SECONDS)
+    if seconds:
+        measured("Seconds per galaxy and band, here, one core", hardware, seconds)
+    if rate:
+        measured("The same, here, in batches", cores, {"Pix2Prof": 1 / rate})
+    table = QTable(rows=rows, names=("Process", *(f"Automated in {n}?" for n in AUTOMATED)))
+    table.meta["assumptions"] = HELP
+    return table
 
 
 def energy_table(numbers):
@@ -172,9 +195,7 @@ def markdown(table, *, digits=3, caption=""):
         value = getattr(value, "value", value)
         if not isinstance(value, (float, np.floating)):
             return str(value)
-        if not np.isfinite(value):
-            return "–"
-        return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+        return _digits(value, digits)
 
     units = [table[name].unit if hasattr(table[name], "unit") else None for name in table.colnames]
     head = [
@@ -186,3 +207,9 @@ def markdown(table, *, digits=3, caption=""):
     lines += [[cell(value) for value in row] for row in table.iterrows()]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
     return f"{caption}\n\n{text}" if caption else text
+
+
+def _digits(value, digits):
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"

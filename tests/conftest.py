@@ -32,6 +32,19 @@ def real():
 
 
 @pytest.fixture
+def fake_autoprof(tmp_path):
+    """Make an environment of AutoProf whose Python is a shell script."""
+
+    def make(body, asked="echo 1.3.4"):
+        python = tmp_path / "python"
+        python.write_text(f'#!/bin/sh\nif [ "$1" = -c ]; then {asked}; exit; fi\n{body}\n')
+        python.chmod(0o755)
+        return python
+
+    return make
+
+
+@pytest.fixture
 def one_thread():
     """Let torch compute on one thread for the length of a test."""
     before = torch.get_num_threads()

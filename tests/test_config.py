@@ -61,6 +61,8 @@ def test_overrides_replace_single_keys(write):
         ("data: {sky: frames}", "data.frames is None; it must be a path"),
         ("data: {small_share: 1.2}", r"data.small_share is 1.2; it must be in \[0, 1\]"),
         ("data: {small_share: -0.1}", "data.small_share is -0.1"),
+        ("compare: {n_galaxies: 0}", "compare.n_galaxies is 0; it must be above zero"),
+        ("compare: {timeout: 0.0}", "compare.timeout is 0.0; it must be above zero"),
         ("- 1", "found list; it must be a mapping"),
         ("a: [", "not valid YAML"),
     ],

@@ -28,7 +28,10 @@ def test_a_toy_run_stays_out_of_the_full_one(tmp_path, monkeypatch):
     monkeypatch.setenv("PIX2PROF_PROJECT", str(tmp_path))
     monkeypatch.delenv("PIX2PROF_TOY", raising=False)
     full, toy = paths.workspace("full"), paths.workspace("toy")
-    for name in ("survey", "scratch", "model", "checkpoints", "predictions", "results", "figures"):
+    for name in (
+        "survey", "scratch", "model", "models", "checkpoints", "predictions", "measurements",
+        "comparison", "results", "figures",
+    ):  # fmt: skip
         assert getattr(toy, name) == tmp_path / "toy" / getattr(full, name).relative_to(tmp_path)
 
 

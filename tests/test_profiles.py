@@ -108,3 +108,19 @@ def test_columns_must_be_known_and_equally_long():
         profile_table({"sma": [1.0]})
     with pytest.raises(ValueError, match="equally long"):
         profile_table({"sma": [1.0, 2.0], "mu": [20.0]})
+
+
+def test_published_profiles_are_read(real):
+    paths = sorted(p for name in ("probes", "autoprof") for p in (real / name).glob("*.prof"))
+    assert paths
+    for path in paths:
+        if path.stem.endswith("_rc"):
+            with pytest.raises(ValueError, match=path.name):
+                read_profile(path)
+            continue
+        profile = read_profile(path)
+        sma, mu, pa = (profile[name].value for name in ("sma", "mu", "pa"))
+        assert len(profile) > 10 and (np.diff(sma) > 0).all() and sma[0] > 0
+        assert np.isfinite(mu).mean() > 0.3
+        assert 10 < np.nanmin(mu) < np.nanmedian(mu) < 30 and not (mu == 99.999).any()
+        assert (0 <= pa[np.isfinite(pa)]).all() and (pa[np.isfinite(pa)] <= 180).all()

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from pix2prof import config
 
 CODE = ("pix2prof", "notebooks", "params.yaml", "dvc.yaml", ".dvc/config", ".dvcignore")
-STAGES = ("data", "train", "evaluate", "figures")
+STAGES = ("data", "train", "evaluate", "compare", "figures")
 
 
 class Clone:
@@ -34,7 +34,7 @@ class Clone:
             "PIX2PROF_WORKERS": "1",
             "DVC_NO_ANALYTICS": "true",
         }
-        for name in ("PIX2PROF_PARAMS", "PIX2PROF_TOY"):
+        for name in ("PIX2PROF_PARAMS", "PIX2PROF_TOY", "PIX2PROF_AUTOPROF", "PIX2PROF_REAL"):
             self.env.pop(name, None)
 
     def run(self, *command, check=True):
@@ -84,14 +84,19 @@ def repro(clone):
 
 
 def test_one_command_runs_every_stage(clone, repro):
-    assert [name for name in repro if not name.startswith("source")] == list(STAGES)
-    for name in ("fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "learning_curve"):
+    ran = [name for name in repro if not name.startswith("source")]
+    assert sorted(ran, key=STAGES.index) == list(STAGES) and ran[-1] == "figures"
+    drawn = ["fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "learning_curve"]
+    for name in (*drawn, "compare_fig4", "compare_others", "compare_speed", "compare_disputed"):
         for suffix in (".png", ".pdf"):
             assert (clone.root / "figures" / (name + suffix)).stat().st_size > 5000
     metrics = json.loads((clone.root / "results" / "metrics.json").read_text())
     assert metrics["test"]["n"] == 12
     assert 0 < metrics["test"]["median"] < 20
     assert set(metrics["by_band"]) == {"g", "r", "i"}
+    compared = json.loads((clone.root / "results/comparison/summary.json").read_text())
+    assert {"Pix2Prof", "photutils Ellipse", "classical, automatic"} <= set(compared)
+    assert all(numbers["images"] == 3 for numbers in compared.values())
     for table in ("table1.md", "table2.md"):
         assert "Identify galaxy centre" in (clone.root / "results" / table).read_text()
 

@@ -14,13 +14,22 @@ def test_the_papers_table_1():
     assert np.isnan(table[table["Automated?"] == "Yes"]["Wall time per galaxy"]).all()
 
 
-def test_table_2_has_the_measured_rates_when_given():
-    assert len(tables.table2()) == 8
-    table = tables.table2({"Pix2Prof": 31.24}, "two cores")
-    assert list(table[-1]) == ["Galaxies per second, measured here on two cores", "–", "31"]
+def test_table_2_has_each_step_of_each_method_and_the_times():
+    table = tables.table2()
+    assert len(table) == 8
     assert set(table["Automated in Pix2Prof?"][:7]) == {"Yes"}
-    with pytest.raises(ValueError, match="no column for the rates of \\['SExtractor'\\]"):
-        tables.table2({"SExtractor": 1.0})
+    assert list(table["Automated in Courteau (1996), by hand?"][:7]).count("No") == 4
+    assert list(table[-1])[1:] == ["192", "490", "–", "–", "1.1"]
+    assert "sigma-clipped" in table.meta["assumptions"]
+
+
+def test_table_2_has_the_measured_times_when_given():
+    seconds = {"AutoProf": 6.123, "Pix2Prof": 0.05, "expert": np.nan}
+    table = tables.table2(seconds, "a Processor", 40.0, "two cores")
+    assert list(table[-2])[1:] == ["–", "6.1", "–", "–", "0.05"]
+    assert "a Processor" in table[-2]["Process"]
+    assert list(table[-1])[1:] == ["–", "–", "–", "–", "0.025"]
+    assert "two cores" in table[-1]["Process"]
 
 
 def test_headlines_stand_beside_the_papers_and_say_on_what():
