@@ -79,7 +79,7 @@ def read_item(item, size, **options):
         try:
             return [_named(base, read_image(item.path, hdu=hdu, **options), item)]
         except ImageError as error:
-            cubes = list_images(item.path, hdu) if "no 2-D image" in error.found else []
+            cubes = list_images(item.path, hdu) if "dimension" in error.found else []
             if not cubes:
                 raise
             return _each(item, base, cubes, options)

@@ -186,7 +186,7 @@ def _choose(path, hdus, wanted):
     raise ImageError(
         path,
         "no 2-D image: " + ", ".join(text for _, text in passed),
-        "give a file with one 2-D image, or a cube's planes one by one",
+        "give a file with one 2-D image; --format parquet does every plane of a cube",
     )
 
 
