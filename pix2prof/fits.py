@@ -8,6 +8,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from .packed import packed_lie
 from .sdss import BANDS, PIXSCALE, ZEROPOINT
 
 MAX_PIXELS = 2**28
@@ -198,6 +199,11 @@ def _plane(path, number, hdu, plane):
             f"HDU {number} claims {' x '.join(map(str, shape))} pixels",
             f"cut the galaxy out first (at most {MAX_PIXELS:.2g} pixels)",
         )
+    if isinstance(hdu, fits.CompImageHDU):
+        with path.open("rb") as stream:
+            lie = packed_lie(stream, number)
+        if lie:
+            raise ImageError(path, f"the fpack image is corrupt: {lie}", "download it again")
     data = hdu.data if plane is None else hdu.section[plane]
     if data is None or tuple(data.shape) != shape:
         raise ImageError(path, "the file is truncated", "copy or download it again")
