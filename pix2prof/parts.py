@@ -131,8 +131,10 @@ class Parts:
         path = self.out / RUN
         if not path.exists():
             if any(self.folder.glob("part-*.parquet")):
-                raise ResumeError(f"{self.folder} has parts, but {path} is missing; give another "
-                                  "folder, or delete this one")  # fmt: skip
+                raise ResumeError(
+                    f"{self.folder} has parts, but {path} is missing; give another folder, or "
+                    "delete this one"
+                )
             with replacing(path) as aside:
                 aside.write_text(json.dumps(run, indent=1) + "\n")
             return

@@ -33,15 +33,14 @@ class Progress:
     def say(self, end=""):
         """Write the line."""
         self._said = time.monotonic()
-        line = f"pix2prof: {self}"
-        print(f"\r\033[K{line}" if self._live else line, end=end if self._live else "\n",
-              file=self._stream, flush=True)  # fmt: skip
+        line, end = (f"\r\033[K{self._words()}", end) if self._live else (self._words(), "\n")
+        print(line, end=end, file=self._stream, flush=True)
 
-    def __str__(self):
+    def _words(self):
         seconds = max(time.monotonic() - self._start, 1e-9)
         rate = self.done / seconds
         words = [
-            f"{self.before + self.done} of {self.before + self.total}",
+            f"pix2prof: {self.before + self.done} of {self.before + self.total}",
             f"{rate:.1f} a second",
         ]
         left = self.total - self.done

@@ -135,18 +135,18 @@ def run_many(
         shared = frozenset(name for name, count in names.items() if count > 1)
         task = replace(task, format=format, shared=shared)
     with Parts(out, schema(task.columns), _identity(task, sources), part_items) as parts:
-        total = before = 0
-        for item in find_items(sources, out):
-            total += 1
-            before += bool(parts.done) and fingerprint(item.key) in parts.done
-        progress = Progress(total - before, before, stream)
+
+        def left():
+            for item in find_items(sources, out):
+                if not parts.done or fingerprint(item.key) not in parts.done:
+                    yield item
+
+        total = sum(1 for _ in find_items(sources, out))
+        to_do = sum(1 for _ in left()) if parts.done else total
+        progress = Progress(to_do, total - to_do, stream)
         rows = 0
-        if total > before:
-            left = (
-                item for item in find_items(sources, out)
-                if not parts.done or fingerprint(item.key) not in parts.done
-            )  # fmt: skip
-            road = _road(task, left, readers, workers, scheduler, batch_size)
+        if to_do:
+            road = _road(task, left(), readers, workers, scheduler, batch_size)
             with closing(road):
                 for items, batch in road:
                     for name, content in batch.files:
