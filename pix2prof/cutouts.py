@@ -8,7 +8,7 @@ from astropy.coordinates import SkyCoord
 
 from .fits import ImageError, image_shape, opened, usable
 from .images import Image, check_pixels, read_image
-from .inputs import band_of_name, printable
+from .inputs import band_of_name, file_name, printable
 from .sdss import PIXSCALE
 
 REACH = 1.5
@@ -27,6 +27,8 @@ class Cutout:
         The pixels; None if there is an `error`.
     name : str
         The galaxy's: the catalogue's, else the file's without extension and band.
+    file : str
+        What a file of its own is called, see `pix2prof.inputs.file_name`.
     hdu, plane : int, str or None
         Where in the file, if not the first image.
     ra, dec : float or None
@@ -38,6 +40,7 @@ class Cutout:
     key: str
     image: Image | None = field(default=None, repr=False)
     name: str = ""
+    file: str = ""
     hdu: int | str | None = None
     plane: int | None = None
     ra: float | None = None
@@ -70,7 +73,9 @@ def read_item(item, size, **options):
     hdu = options.pop("hdu", None)
     if isinstance(hdu, str) and hdu.isdigit():
         hdu = int(hdu)
-    base = Cutout(item.key, name=item.name, hdu=hdu, ra=item.ra, dec=item.dec)
+    base = Cutout(
+        item.key, name=item.name, file=file_name(item), hdu=hdu, ra=item.ra, dec=item.dec
+    )
     try:
         if item.ra is not None:
             return [_cut(item, base, size, options)]

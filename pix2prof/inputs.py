@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .images import stem
+from .output import safe_name
 
 FITS_NAME = re.compile(r"\.(fits?|fts)(\.(gz|bz2|fz|xz|Z))?$", re.IGNORECASE)
 LISTS = (".txt", ".list", ".lst")
@@ -95,6 +96,26 @@ def find_items(sources, besides=None):
 def fingerprint(key):
     """Return 16 bytes for an item's key, of which millions can be kept."""
     return hashlib.blake2b(key.encode(), digest_size=16).digest()
+
+
+def file_name(item):
+    """Name of an item's own file, without folder and extension.
+
+    Parameters
+    ----------
+    item : Item
+        Several can have the same.
+
+    Returns
+    -------
+    name : str
+        The catalogue's name and band; else that of the image, folders become part of it.
+    """
+    if item.name:
+        return safe_name("-".join([item.name, *(str(v) for k, v in item.options if k == "band")]))
+    path, _, place = item.key.partition("#")
+    folder = "".join(f"{part}_" for part in Path(path).parts[:-1] if part != "..")
+    return safe_name("-".join(filter(None, (folder + stem(path), place))))
 
 
 def band_of_name(path):

@@ -41,7 +41,7 @@ class Progress:
         rate = self.done / seconds
         words = [
             f"pix2prof: {self.before + self.done} of {self.before + self.total}",
-            f"{rate:.1f} a second",
+            f"{rate:.3g} a second",
         ]
         left = self.total - self.done
         if rate and left > 0:

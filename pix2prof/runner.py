@@ -8,12 +8,12 @@ from pathlib import Path
 
 from . import __version__
 from .dispatch import Lost, Processes, dispatch
-from .inputs import find_items, fingerprint
+from .inputs import file_name, find_items, fingerprint
 from .output import replacing
 from .parts import Parts
 from .progress import Progress
 from .rows import failure, schema
-from .tasks import Batch, MeasureTask, PredictTask, file_name, loaded
+from .tasks import Batch, MeasureTask, PredictTask, loaded
 
 BATCH = 32
 
@@ -131,7 +131,7 @@ def run_many(
         If a list, a catalogue or dask.distributed is missing or unusable.
     """
     if format != "parquet":
-        names = Counter(file_name(item.key).lower() for item in find_items(sources, out))
+        names = Counter(file_name(item).lower() for item in find_items(sources, out))
         shared = frozenset(name for name, count in names.items() if count > 1)
         task = replace(task, format=format, shared=shared)
     with Parts(out, schema(task.columns), _identity(task, sources), part_items) as parts:

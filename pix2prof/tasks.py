@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from .cutouts import read_item
-from .images import stem
 from .inputs import fingerprint
 from .output import safe_name
 from .profiles import COLUMNS, write_profile
@@ -47,7 +46,7 @@ class Task:
     format : str or None
         ``"ecsv"`` or ``"fits"`` for files too.
     shared : frozenset of str
-        File names (`file_name`, lower case) that several items would have.
+        File names (`pix2prof.inputs.file_name`, lower case) that several items would have.
     threads : int or None
         Of the arithmetic, in each worker; None leaves them as they are.
     """
@@ -78,7 +77,7 @@ class Task:
             batch.files.append((self._name(cutout), _file_bytes(table, self.format)))
 
     def _name(self, cutout):
-        name = file_name(cutout.key)
+        name = cutout.file
         if name.lower() in self.shared:
             name += f"-{fingerprint(cutout.key).hex()[:8]}"
         parts = [name, *(safe_name(str(p)) for p in (cutout.hdu, cutout.plane) if p is not None)]
@@ -187,24 +186,6 @@ class MeasureTask(Task):
     def finish(self, prepared):
         """Give back what `prepare` gave."""
         return prepared
-
-
-def file_name(key):
-    """Name of an item's file, without folders and extension, of its key.
-
-    Parameters
-    ----------
-    key : str
-        Of `pix2prof.inputs.Item`.
-
-    Returns
-    -------
-    name : str
-        Folders become part of it, the FITS extension is left out.
-    """
-    path, _, place = key.partition("#")
-    folder = "".join(f"{part}_" for part in Path(path).parts[:-1])
-    return safe_name("-".join(filter(None, (folder + stem(path), place))))
 
 
 @lru_cache(maxsize=1)

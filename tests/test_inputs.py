@@ -5,7 +5,7 @@ import os
 import pytest
 from astropy.table import Table
 
-from pix2prof.inputs import band_of_name, find_items, is_collection
+from pix2prof.inputs import Item, band_of_name, file_name, find_items, is_collection
 
 
 def touch(path):
@@ -108,3 +108,16 @@ def test_what_is_a_collection(tmp_path):
 )
 def test_the_band_in_a_name(name, band, galaxy):
     assert band_of_name(f"g-/{name}") == (band, galaxy)
+
+
+@pytest.mark.parametrize(
+    ("item", "name"),
+    [
+        (Item("sub/NGC1-r.fits.gz", ""), "sub_NGC1-r"),
+        (Item("../far/a.fits#1.5 2.5", ""), "far_a-1.5 2.5"),
+        (Item("f.fits#x", "", "M 1", options=(("band", "g"), ("hdu", 1))), "M 1-g"),
+        (Item("f.fits#x", "", "../../x"), "_.._x"),
+    ],
+)
+def test_names_of_files(item, name):
+    assert file_name(item) == name

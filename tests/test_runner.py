@@ -262,5 +262,5 @@ def test_progress_tells_rate_and_time_left():
     progress._start -= 10
     progress.add(20, 3)
     progress.say()
-    assert stream.getvalue() == "pix2prof: 70 of 150, 2.0 a second, 40 s left, 3 failed\n"
+    assert stream.getvalue() == "pix2prof: 70 of 150, 2 a second, 40 s left, 3 failed\n"
     assert [duration(s) for s in (5, 600, 9000, 2e5)] == ["5 s", "10 min", "2.5 h", "2.3 d"]
