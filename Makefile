@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install repro paper test lint lock clean
+.PHONY: install repro paper isophote test lint lock clean
 
 install: $(READY)
 
@@ -20,10 +20,15 @@ repro: $(READY)
 	. "$(BIN)/activate" && dvc repro
 
 PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 train.images=100000 \
-         train.schedule=constant train.batch_size=8 train.lr=2e-4 model.step=0.2
+         train.schedule=constant train.batch_size=8 train.lr=2e-4 model.step=0.2 model.binning=1
 
 paper: $(READY)
 	. "$(BIN)/activate" && dvc exp run --name paper $(PAPER:%=-S %)
+
+ISOPHOTE := model.decoder=isophote train.images=12000 train.batch_size=8 train.lr=1e-3
+
+isophote: $(READY)
+	. "$(BIN)/activate" && dvc exp run --name isophote $(ISOPHOTE:%=-S %)
 
 test: $(READY)
 	. "$(BIN)/activate" && pytest

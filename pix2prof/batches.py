@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .dataset import augment, centre_crop
+from .dataset import Moves
+from .isophote_network import IsophoteNetwork
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,91 @@ class Batches:
         ValueError
             If an image of the batch is not finite; the message gives the pair's index.
         """
-        images = self.pairs.images(indices)
-        if generator is None:
-            images = centre_crop(images, self.crop)
-        else:
-            images = augment(images, self.crop, config.wobble, config.rotate, generator)
+        images, _ = _moved(self.pairs, indices, self.crop, config, generator)
         images = self.normalisation.normalise(images).astype(np.float32)
-        if not np.isfinite(images).all():
-            bad = indices[~np.isfinite(images).all((1, 2))]
-            raise ValueError(f"the image of pair {bad[0]} holds values that are not finite")
         return torch.from_numpy(images)[:, None], *self.nodes.targets(self.pairs.mu(indices))
+
+
+@dataclass(frozen=True)
+class AnnotatedBatches:
+    """Pairs with what the mock survey knows of them, as `IsophoteNetwork` takes them.
+
+    The profile to be written is the expert's up to its S/N cut, and the truth beyond.
+
+    Parameters
+    ----------
+    pairs : pix2prof.dataset.Pairs
+    crop : int
+        Side of the network's images [px].
+    """
+
+    pairs: object
+    crop: int
+
+    def load(self, indices, config=None, generator=None):
+        """Read a batch, augmented where a generator is given.
+
+        Parameters
+        ----------
+        indices, config, generator
+            As for `Batches.load`.
+
+        Returns
+        -------
+        images : torch.Tensor of float32, shape (B, crop, crop)
+            [nanomaggies per pixel]
+        masks : torch.Tensor of bool, shape (B, crop, crop)
+            True on other sources.
+        centres : torch.Tensor of float32, shape (B, 2)
+            (x, y) [px]; NaN where not known.
+        mu, ellipticity : torch.Tensor of float32, shape (B, 1024)
+            NaN where there is nothing to learn from.
+        n_within : torch.Tensor of int, shape (B,)
+            Rows of the expert's profile.
+        """
+        images, moves = _moved(self.pairs, indices, self.crop, config, generator)
+        masks = moves.of_images(self.pairs.masks(indices))
+        centres = moves.of_points(self.pairs.centres(indices))
+        expert = self.pairs.profiles("expert_mu", indices)
+        known = np.isfinite(expert)
+        n_within = np.where(known.any(1), expert.shape[1] - known[:, ::-1].argmax(1), 0)
+        beyond = np.arange(expert.shape[1]) >= n_within[:, None]
+        mu = np.where(beyond, self.pairs.profiles("truth_mu", indices), expert)
+        ellipticity = self.pairs.profiles("expert_ellipticity", indices)
+        values = images, masks, centres.astype(np.float32), mu, ellipticity, n_within
+        return tuple(torch.from_numpy(np.ascontiguousarray(x)) for x in values)
+
+
+def _moved(pairs, indices, crop, config, generator):
+    """Images of a batch, cut from the middle or at random, and the moves that were made."""
+    images = pairs.images(indices)
+    n, size = images.shape[:2]
+    if generator is None:
+        moves = Moves.none(n, size, crop)
+    else:
+        moves = Moves.draw(n, size, crop, config.wobble, config.rotate, generator)
+    images = moves.of_images(images)
+    bad = ~np.isfinite(images).all((1, 2))
+    if bad.any():
+        raise ValueError(f"the image of pair {indices[bad][0]} holds values that are not finite")
+    return images, moves
+
+
+def batches_for(model, pairs, normalisation, crop):
+    """Pairs as a network takes them.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A network of `pix2prof.networks`.
+    pairs, normalisation, crop
+        See `Batches`.
+
+    Returns
+    -------
+    Batches or AnnotatedBatches
+        What `load` gives is what the network's ``loss`` and ``judge`` take.
+    """
+    if isinstance(model, IsophoteNetwork):
+        return AnnotatedBatches(pairs, crop)
+    return Batches(pairs, model.nodes, normalisation, crop)

@@ -60,7 +60,8 @@ def arm_wave(arms, rows=96, columns=256):
     """The arms' pattern on a grid of (ln R, angle): mean 0 on every circle, at least -0.85.
 
     Phases follow logarithmic spirals; a von Mises bump is the arm's cross-section, and two smooth
-    random fields along the arms make it wander (phase) and clump (brightness).
+    random fields make it wander (phase, along the arm) and clump (brightness, in patches about as
+    wide as they are long at a pitch of 15 degrees).
 
     Returns
     -------
@@ -72,8 +73,8 @@ def arm_wave(arms, rows=96, columns=256):
     wound = phi - log_r / np.tan(np.radians(arms.pitch))
     place = (np.broadcast_to(log_r * 8 + 28, wound.shape), wound * 64 / np.pi % 128)
     wander, clumps = (
-        map_coordinates(smooth_field(f), place, order=1, mode="grid-wrap")
-        for f in (arms.wander, arms.clumps)
+        map_coordinates(smooth_field(f, sigma), place, order=1, mode="grid-wrap")
+        for f, sigma in ((arms.wander, (3.0, 9.0)), (arms.clumps, (0.8, 7.0)))
     )
     phase = arms.number * wound - arms.phase + wander
     bump = np.exp(arms.sharpness * (np.cos(phase) - 1)) / i0e(arms.sharpness)
@@ -106,10 +107,10 @@ def arm_pattern(arms, scale, radius, x, y):
     return 1 + ratio[:, None, None] * wave
 
 
-def smooth_field(field):
-    """A field of noise on (ln R, winding angle), smoothed along arms; its rms is kept."""
+def smooth_field(field, sigma):
+    """A field of noise on (ln R, winding angle), smoothed by `sigma` nodes; its rms is kept."""
     rms = field.std()
-    field = gaussian_filter(field, (4.0, 2.0), mode=("nearest", "wrap"))
+    field = gaussian_filter(field, sigma, mode=("nearest", "wrap"))
     field = field - field.mean(axis=1, keepdims=True)
     return np.clip(field * (rms / field.std()), -2.5 * rms, 2.5 * rms)
 

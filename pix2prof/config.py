@@ -31,6 +31,7 @@ class DataConfig:
     margin: int = 32
     sky: Literal["model", "frames"] = "model"
     frames: str | None = None
+    small_share: float = 0.3
 
     def __post_init__(self):
         for name in ("n_galaxies", "n_validation", "n_test", "crop", "field"):
@@ -60,6 +61,7 @@ class DataConfig:
             self.frames,
             "a path if data.sky is frames, and null otherwise",
         )
+        _require(0 <= self.small_share <= 1, "data.small_share", self.small_share, "in [0, 1]")
 
 
 @dataclass(frozen=True)
@@ -67,18 +69,20 @@ class ModelConfig:
     """The network (sections 2.2.3 and 2.2.4)."""
 
     stem: Literal["standard", "small"] = "standard"
-    decoder: Literal["gru"] = "gru"
+    decoder: Literal["gru", "gru_reinject", "isophote"] = "gru"
     latent: int = 512
     layers: int = 3
     dropout: float = 0.2
     step: float = 1.0
     max_sma: float = 204.8
+    binning: int = 1
     halt_window: float = 20.0
     halt_std: float = 0.01
     normalise: Literal["minmax", "asinh"] = "minmax"
 
     def __post_init__(self):
-        for name in ("latent", "layers", "step", "max_sma", "halt_window", "halt_std"):
+        names = ("latent", "layers", "step", "max_sma", "binning", "halt_window", "halt_std")
+        for name in names:
             _require(getattr(self, name) > 0, f"model.{name}", getattr(self, name), "above zero")
         _require(0 <= self.dropout < 1, "model.dropout", self.dropout, "in [0, 1)")
         _require(

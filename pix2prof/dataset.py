@@ -1,7 +1,7 @@
 """The survey on disk, its split into image-profile pairs, normalisation and augmentation."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ PROFILE_KEYS = (
     "truth_ellipticity",
     "truth_pa",
 )
+OFFSETS = ("x_offset", "y_offset")
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Normalisation:
     low, high : float
         :math:`A` and :math:`B` [nanomaggies per pixel]: the floor of the training set's
         minimum and the ceiling of its 99.9th percentile.
-    kind : {"minmax", "asinh"}
+    kind : {"minmax", "asinh", "none"}
         ``minmax`` is the paper's :math:`(x - A) / (B - A)` of the image clipped to
         :math:`[A, B]`; ``asinh`` is :math:`\mathrm{asinh}(x / s) / \mathrm{asinh}(B / s)`
         with `softening` :math:`s`, unclipped.
@@ -75,6 +76,8 @@ class Normalisation:
 
     def normalise(self, images):
         """Map images [nanomaggies per pixel] to the network's input; arrays or tensors."""
+        if self.kind == "none":
+            return images
         if self.kind == "asinh":
             scale = 1.0 / np.arcsinh(self.high / self.softening)
             scaled = images / self.softening
@@ -113,11 +116,6 @@ def find_normalisation(images, crop):
     first, second = np.sort(top)[[0, min(1, keep - 1)]]
     percentile = first + fraction * (second - first)
     return Normalisation(float(np.floor(low)), float(np.ceil(percentile)))
-
-
-def of_kind(normalisation, kind):
-    """Give the same normalisation with another `kind` of stretch."""
-    return replace(normalisation, kind=kind)
 
 
 def load_survey(folder):
@@ -229,6 +227,18 @@ class Pairs:
         """Give the target profiles of shape (B, 1024) [mag arcsec^-2]; NaN beyond the end."""
         return self.profiles(f"{self.target}_mu", indices)
 
+    def masks(self, indices):
+        """Give masks of shape (B, S, S), True on other sources."""
+        return np.stack([self.survey.mask(self.galaxy[i]) for i in np.atleast_1d(indices)])
+
+    def centres(self, indices):
+        """Give the galaxies' centres (x, y) [px] of shape (B, 2); NaN where not known."""
+        rows, middle = self.galaxy[indices], (self.survey.images.shape[-1] - 1) / 2
+        known = set(OFFSETS) <= set(self.survey.catalogue.colnames)
+        if not known:
+            return np.full((len(rows), 2), np.nan)
+        return middle + np.stack([self.survey.catalogue[name][rows] for name in OFFSETS], -1)
+
     def table(self):
         """Give a QTable with the galaxy's catalogue row and the ``band`` of each pair."""
         table = self.survey.catalogue[self.galaxy]
@@ -245,37 +255,66 @@ def centre_crop(images, crop):
     return images[..., top : top + crop, left : left + crop]
 
 
-def augment(images, crop, wobble, rotate, generator):
-    """Shift each image's centre at random and turn it by a multiple of 90 degrees (section 2.2.5).
+@dataclass(frozen=True)
+class Moves:
+    """Random shifts and turns of B images (section 2.2.5).
 
     Parameters
     ----------
-    images : numpy.ndarray
-        Shape (B, S, S), with S at least `crop`.
+    corners : numpy.ndarray of int, shape (B, 2)
+        Column and row where the cut begins [px].
+    turns : numpy.ndarray of int, shape (B,)
+        Turns by 90 degrees, counter-clockwise with rows counted downwards.
     crop : int
-        Side of the result [px].
-    wobble : float
-        Standard deviation of the shift along each axis [px]; shifts end at the image's edge.
-    rotate : bool
-        Whether to turn by 0, 90, 180 or 270 degrees, alike often.
-    generator : numpy.random.Generator
-        Source of the draws.
-
-    Returns
-    -------
-    augmented : numpy.ndarray
-        Shape (B, crop, crop).
+        Side of the cut [px].
     """
-    margin = (images.shape[-1] - crop) // 2
-    shifts = np.rint(generator.normal(0.0, wobble, (len(images), 2))).astype(int)
-    shifts = shifts.clip(-margin, margin) + margin
-    turns = generator.integers(0, 4 if rotate else 1, len(images))
-    return np.stack(
-        [
-            np.rot90(image[y : y + crop, x : x + crop], turn)
-            for image, (y, x), turn in zip(images, shifts, turns, strict=True)
-        ]
-    )
+
+    corners: np.ndarray
+    turns: np.ndarray
+    crop: int
+
+    @classmethod
+    def draw(cls, n, size, crop, wobble, rotate, generator):
+        """Draw for `n` images of `size` x `size` px.
+
+        Parameters
+        ----------
+        n, size, crop : int
+            `size` at least `crop`.
+        wobble : float
+            Standard deviation of the shift along each axis [px]; shifts end at the image's edge.
+        rotate : bool
+            Whether to turn by 0, 90, 180 or 270 degrees, alike often.
+        generator : numpy.random.Generator
+            Source of the draws.
+        """
+        margin = (size - crop) // 2
+        shifts = np.rint(generator.normal(0.0, wobble, (n, 2))).astype(int)
+        turns = generator.integers(0, 4 if rotate else 1, n)
+        return cls(shifts.clip(-margin, margin)[:, ::-1] + margin, turns, crop)
+
+    @classmethod
+    def none(cls, n, size, crop):
+        """The central cut, as it is."""
+        corners = np.full((n, 2), (size - crop) // 2)
+        return cls(corners, np.zeros(n, dtype=int), crop)
+
+    def of_images(self, images):
+        """Cut and turn images: (B, S, S) -> (B, crop, crop)."""
+        crop = self.crop
+        return np.stack(
+            [
+                np.rot90(image[y : y + crop, x : x + crop], turn)
+                for image, (x, y), turn in zip(images, self.corners, self.turns, strict=True)
+            ]
+        )
+
+    def of_points(self, points):
+        """Where points (x, y) of the images come to lie: (B, 2) -> (B, 2) [px]."""
+        x, y = (points - self.corners).T
+        last = self.crop - 1
+        ways = np.array([(x, y), (y, last - x), (last - x, last - y), (last - y, x)])
+        return ways[self.turns, :, np.arange(len(points))]
 
 
 def save_normalisation(normalisation, path):

@@ -5,6 +5,8 @@ from torch import nn
 
 from .gru import gru_step, unroll
 
+BIAS_IH = 2
+
 
 class GRUDecoder(nn.Module):
     """The paper's decoder (section 2.2.4): stacked GRU, ReLU, one dense output, fed back.
@@ -28,8 +30,8 @@ class GRUDecoder(nn.Module):
         self.cells = nn.ModuleList(nn.GRUCell(latent if i else 1, latent) for i in range(layers))
         self.dense = nn.Linear(latent, 1)
 
-    def weights(self):
-        """List the GRU's parameters, four a layer, in the order of `torch.nn.GRUCell`."""
+    def weights(self, z):
+        """List the GRU's weights for latent vectors z, four a layer, as `gru_step` takes them."""
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         return [getattr(cell, name) for cell in self.cells for name in names]
 
@@ -74,7 +76,7 @@ class GRUDecoder(nn.Module):
             Outputs. Those fed back count as constants in the gradient.
         """
         masks = self.draw_masks(targets.shape[1], len(z), generator)
-        return unroll(z, targets, teacher, masks, self.dense, self.weights(), dtype)
+        return unroll(z, targets, teacher, masks, self.dense, self.weights(z), dtype)
 
     @torch.no_grad()
     def generate(self, z, max_steps, window, std, dtype=torch.float32):
@@ -101,7 +103,7 @@ class GRUDecoder(nn.Module):
         halted : torch.Tensor of bool, shape (B,)
             False where `max_steps` came first.
         """
-        flat = [weight.to(dtype) for weight in self.weights()]
+        flat = [weight.to(dtype) for weight in self.weights(z)]
         layers = [flat[i : i + 4] for i in range(0, len(flat), 4)]
         outputs = z.new_full((len(z), max_steps), torch.nan)
         n_outputs = torch.full((len(z),), max_steps, device=z.device)
@@ -125,11 +127,36 @@ class GRUDecoder(nn.Module):
                 halted[active[stop]] = True
                 active, written, x = active[~stop], written[~stop], x[~stop]
                 states = [state[~stop] for state in states]
+                for layer in layers:
+                    if layer[BIAS_IH].ndim == 2:
+                        layer[BIAS_IH] = layer[BIAS_IH][~stop]
             if len(active) == 0:
                 break
         outputs[active] = written
         return outputs, n_outputs, halted
 
 
-DECODERS = {"gru": GRUDecoder}
+class ReinjectingGRUDecoder(GRUDecoder):
+    """The paper's decoder with z given to it again at every step (Jia et al. 2015; section 2.4).
+
+    z goes into the first layer beside the fed-back output, through weights of its own.
+
+    Parameters
+    ----------
+    latent, layers, dropout
+        As for `GRUDecoder`.
+    """
+
+    def __init__(self, latent=512, layers=3, dropout=0.2):
+        super().__init__(latent, layers, dropout)
+        self.reinject = nn.Linear(latent, 3 * latent, bias=False)
+
+    def weights(self, z):
+        """List the GRU's weights; the first layer's bias_ih holds what z says, (B, 3H)."""
+        weights = super().weights(z)
+        weights[BIAS_IH] = weights[BIAS_IH] + self.reinject(z)
+        return weights
+
+
+DECODERS = {"gru": GRUDecoder, "gru_reinject": ReinjectingGRUDecoder}
 """``model.decoder`` -> class; each is made with (latent, layers, dropout)."""

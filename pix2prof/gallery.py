@@ -148,6 +148,17 @@ def profile_page(image, table, *, pixscale=PIXSCALE, title="", band="", referenc
 
 
 @paper_style
+def _draw_predicted(ax, table):
+    """A predicted profile: its error shaded, dotted where it is inferred beyond the S/N cut."""
+    sma, mu = values(table["sma"]), values(table["mu"])
+    if "mu_err" in table.colnames:
+        error = values(table["mu_err"])
+        ax.fill_between(sma, mu - error, mu + error, color=PREDICTED, alpha=0.3, lw=0)
+    reach = table.meta.get("sn_sma", np.inf)
+    ax.plot(sma[sma <= reach], mu[sma <= reach], color=PREDICTED, lw=1.0)
+    ax.plot(sma[sma > reach], mu[sma > reach], color=PREDICTED, lw=0.8, ls=":")
+
+
 def real_galaxies(panels, *, reference="AutoProf", n_columns=6):
     """Predicted profiles over another method's, one small panel a galaxy, without images.
 
@@ -184,10 +195,11 @@ def real_galaxies(panels, *, reference="AutoProf", n_columns=6):
         wspace=0.04,
     )
     for ax, panel in zip(axes.flat, panels, strict=False):
-        drawn = ((panel.reference, MEASURED, 1.3), (panel.predicted, PREDICTED, 1.0))
-        for table, colour, width in drawn:
-            if table is not None:
-                ax.plot(values(table["sma"]), values(table["mu"]), color=colour, lw=width)
+        if panel.reference is not None:
+            sma, mu = values(panel.reference["sma"]), values(panel.reference["mu"])
+            ax.plot(sma, mu, color=MEASURED, lw=1.3)
+        if panel.predicted is not None:
+            _draw_predicted(ax, panel.predicted)
         missing = [f"no {reference}"] * (panel.reference is None)
         missing += ["no prediction"] * (panel.predicted is None)
         words = "\n".join([*missing, *filter(None, [panel.note])])

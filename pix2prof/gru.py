@@ -21,8 +21,8 @@ def gru_step(x, h, weights):
     x : torch.Tensor, shape (B, I)
     h : torch.Tensor, shape (B, H)
     weights : sequence of torch.Tensor
-        weight_ih, weight_hh, bias_ih, bias_hh as in `torch.nn.GRUCell`. Products are made in
-        their dtype, sums in that of `h`.
+        weight_ih, weight_hh, bias_ih, bias_hh as in `torch.nn.GRUCell`, but that bias_ih may be
+        one a sequence, (B, 3H). Products are made in their dtype, sums in that of `h`.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def gru_step(x, h, weights):
     """
     weight_ih, weight_hh, bias_ih, bias_hh = weights
     width = h.shape[1]
-    of_x = functional.linear(x.to(weight_ih.dtype), weight_ih, bias_ih)  # (B, 3H)
+    of_x = torch.addmm(bias_ih, x.to(weight_ih.dtype), weight_ih.T)  # (B, 3H)
     of_h = functional.linear(h.to(weight_hh.dtype), weight_hh, bias_hh)  # (B, 3H)
     if of_h.dtype != h.dtype:
         of_x, of_h = of_x.to(h.dtype), of_h.to(h.dtype)
@@ -98,7 +98,8 @@ class Unroll(Function):
                 x = x * mask
             layer = [w.to(ctx.dtype) for w in weights[N_WEIGHTS * i : N_WEIGHTS * i + 2]]
             saved = (x, states[i, :-1], gates[i], news[i], recurrents[i])
-            grad_x, grad_h, of_layer = _layer_backward(grad_x, saved, layer, i > 0)
+            own_bias = weights[N_WEIGHTS * i + 2].ndim == 2
+            grad_x, grad_h, of_layer = _layer_backward(grad_x, saved, layer, i > 0, own_bias)
             if mask is not None:
                 grad_x = grad_x * mask
             grad_z += grad_h
@@ -107,7 +108,7 @@ class Unroll(Function):
         return grad_z, None, None, None, None, grad_dense, grad_bias, *grad_weights
 
 
-def _layer_backward(grad_out, saved, layer, needs_x):
+def _layer_backward(grad_out, saved, layer, needs_x, own_bias):
     """Back through time in one layer.
 
     Every factor that does not depend on the gradient is made for all steps at once, so that a
@@ -137,7 +138,8 @@ def _layer_backward(grad_out, saved, layer, needs_x):
     grad_ih = low_x.T @ x.reshape(flat, -1).to(low_x.dtype)  # (3H, I)
     grad_hh = low_h.T @ previous.reshape(flat, width).to(low_h.dtype)  # (3H, H)
     grad_x = (low_x @ weight_ih).to(x.dtype).view(x.shape) if needs_x else None
-    weights = [grad_ih.to(x.dtype), grad_hh.to(x.dtype), of_x.sum(0), of_h.sum(0)]
+    grad_bias = of_x.view(steps, batch, 3 * width).sum(0) if own_bias else of_x.sum(0)
+    weights = [grad_ih.to(x.dtype), grad_hh.to(x.dtype), grad_bias, of_h.sum(0)]
     return grad_x, grad_h, weights
 
 
@@ -157,7 +159,7 @@ def unroll(z, targets, teacher, masks, dense, weights, dtype=torch.float32):
     dense : torch.nn.Linear
         H -> 1, after a ReLU.
     weights : sequence of torch.Tensor
-        Four a layer, in the order of `torch.nn.GRUCell`.
+        Four a layer, in the order of `torch.nn.GRUCell`; see `gru_step`.
     dtype : torch.dtype
         Of the matrix products; everything else is in the dtype of `z`.
 

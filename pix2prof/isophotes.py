@@ -48,6 +48,7 @@ FIRST = 10
 REFIT = 12
 CENTRE_LIMIT = 0.75
 OFF_MIDDLE = 10.0
+NEAR = 3.0
 SMALLEST = 16
 
 
@@ -55,6 +56,7 @@ def measure(
     images,
     *,
     centre=None,
+    near=None,
     mask=None,
     sky=None,
     geometry=None,
@@ -71,6 +73,9 @@ def measure(
         Shape (B, H, W) or (H, W) [nanomaggies per pixel]; NaN pixels are left out.
     centre : array_like, optional
         (x, y) px, shape (B, 2) or (2,). Default: found.
+    near : array_like, optional
+        About where the centre is, as `centre`; it is then found within `NEAR` px of there, or
+        taken to be there. Default: about the middle.
     mask : array_like, optional
         True = excluded, shape (B, H, W) or (H, W). Default: other sources are found. An array
         of False means that nothing is to be excluded.
@@ -111,12 +116,13 @@ def measure(
             )
         centre = geometry.centre if centre is None else centre
     centre = _expand(centre, (batch, 2), images, "centre")
+    near = _expand(near, (batch, 2), images, "near")
     mask = _expand(mask, images.shape, images, "mask", torch.bool)
     sky = _expand(sky, (batch,), images, "sky")
     parts = []
     for start in range(0, batch, CHUNK):
         part = slice(start, start + CHUNK)
-        given = [None if z is None else z[part] for z in (centre, mask, sky)]
+        given = [None if z is None else z[part] for z in (centre, near, mask, sky)]
         forced = None
         if geometry is not None:
             shape = (geometry.ellipticity, torch.deg2rad(geometry.pa), geometry.ellipticity_err)
@@ -166,7 +172,7 @@ def _expand(value, shape, images, name, dtype=None):
     return value
 
 
-def _measure_chunk(images, centre, mask, sky, forced, pixscale, n_steps, statistic):
+def _measure_chunk(images, centre, near, mask, sky, forced, pixscale, n_steps, statistic):
     given_sky, given_mask = sky, mask
     if mask is not None:
         images = torch.where(mask, math.nan, images)
@@ -180,7 +186,11 @@ def _measure_chunk(images, centre, mask, sky, forced, pixscale, n_steps, statist
     astray = torch.zeros_like(visible)
     centre_err = torch.zeros(len(images), 2).to(images)
     if centre is None:
-        centre, spread = find_centre(levels, noise)
+        centre, spread = find_centre(levels, noise, start=near)
+        if near is not None:
+            strayed = (centre - near).norm(dim=-1) > NEAR
+            centre = torch.where(strayed[:, None], near, centre)
+            spread = torch.where(strayed, NEAR, spread)
         centre_err = spread.unsqueeze(-1).expand(-1, 2)
         astray = (spread > CENTRE_LIMIT) | (_off_middle(centre, images) > OFF_MIDDLE)
     shapes = None

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from . import profiles
+from .angles import sky_angles
 from .fits import ImageError
 from .images import read_image, read_mask
 from .isophotes import Flag, measure
@@ -123,28 +124,3 @@ def _table(image, isophotes, **meta):
             "check the centre (--centre) and the mask",
         )
     return table
-
-
-def sky_angles(wcs, x, y, pa):
-    """Turn position angles on the array to north through east (ICRS).
-
-    Parameters
-    ----------
-    wcs : astropy.wcs.WCS
-        Celestial WCS of the image.
-    x, y : float
-        Where on it [pixel, 0-based].
-    pa : astropy.units.Quantity
-        Angles counter-clockwise from +x, any shape.
-
-    Returns
-    -------
-    pa : astropy.units.Quantity
-        In [0, 180) degrees, the same shape.
-    """
-    places = wcs.pixel_to_world([x, x + 1, x], [y, y, y + 1]).icrs
-    east, north = places[0].spherical_offsets_to(places[1:])
-    angle = np.arctan2(
-        np.cos(pa) * east[0] + np.sin(pa) * east[1], np.cos(pa) * north[0] + np.sin(pa) * north[1]
-    )
-    return angle.to(pa.unit) % (180 * profiles.COLUMNS["pa"][0])

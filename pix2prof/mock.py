@@ -7,7 +7,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter
 
 from pix2prof.frames import draw_cut, list_fields
 from pix2prof.galaxies import isophotal_radius, scaled, total_flux
-from pix2prof.population import draw_galaxy
+from pix2prof.population import SMALL_SHARE, draw_galaxy
 from pix2prof.rendering import PAD, image_hats, render
 from pix2prof.sdss import BANDS, PIXSCALE, flux_to_mag
 from pix2prof.sky import add_noise, add_photon_noise, draw_conditions, draw_residual
@@ -51,7 +51,7 @@ def generators(seed, index, count=6):
     return [np.random.default_rng(child) for child in children]
 
 
-def mock_galaxy(seed, index, field=512, sky="model", frames=None):
+def mock_galaxy(seed, index, field=512, sky="model", frames=None, small_share=SMALL_SHARE):
     """Draw and observe one mock galaxy.
 
     A pure function of its arguments: galaxy k is the same whatever the size of the set, the
@@ -67,6 +67,9 @@ def mock_galaxy(seed, index, field=512, sky="model", frames=None):
         Whether sky, noise and other sources are modelled, or are those of real frames.
     frames : path, optional
         Folder of calibrated SDSS frames in g, r and i, for `sky="frames"`.
+    small_share : float
+        Share of the galaxies that are drawn at R_23.5 of 3 to 8 arcsec, in [0, 1]; the others
+        are of 8 to 150.
 
     Returns
     -------
@@ -75,11 +78,12 @@ def mock_galaxy(seed, index, field=512, sky="model", frames=None):
     Raises
     ------
     ValueError
-        For another `sky`, a field under 64 pixels, a negative seed or index, or frames missing.
+        For another `sky`, a field under 64 pixels, a negative seed or index, frames missing or
+        a share outside [0, 1].
     """
-    check(seed, index, field, sky, frames)
+    check(seed, index, field, sky, frames, small_share)
     population, place, observing, sources, residual, noise = generators(seed, index)
-    galaxy = draw_galaxy(population)
+    galaxy = draw_galaxy(population, small_share)
     centre = draw_centre(place, field)
     ra, dec, name = draw_position(place)
     if sky == "frames":
@@ -96,10 +100,12 @@ def mock_galaxy(seed, index, field=512, sky="model", frames=None):
         images += draw_residual(residual, truth, conditions)
     parameters = {"ra": ra, "dec": dec} | catalogue(galaxy, dust)
     parameters["camcol"] = float(conditions.camcol)
+    middle = (field - 1) / 2
+    parameters |= {"x_offset": centre[0] - middle, "y_offset": centre[1] - middle}
     return MockGalaxy(name, parameters, images, truth, mask, centre, conditions.fwhm)
 
 
-def check(seed, index, field, sky, frames):
+def check(seed, index, field, sky, frames, small_share):
     """Refuse arguments of `mock_galaxy` that make no sense, saying which and what would."""
     if seed < 0 or index < 0:
         raise ValueError(f"seed and index must not be negative, found {seed} and {index}")
@@ -109,6 +115,8 @@ def check(seed, index, field, sky, frames):
         raise ValueError(f'sky is {sky!r}; it is "model" or "frames"')
     if sky == "frames" and frames is None:
         raise ValueError('sky="frames" needs frames, a folder of frame-[gri]-*.fits[.bz2] files')
+    if not 0 <= small_share <= 1:
+        raise ValueError(f"small_share is {small_share}; it is a share, in [0, 1]")
 
 
 def draw_centre(rng, field):

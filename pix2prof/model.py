@@ -1,23 +1,12 @@
-"""Pix2Prof: an image in, a surface-brightness profile out; and its weights on disk."""
-
-import hashlib
-import json
-import os
-from pathlib import Path
+"""The paper's network: an image in, a surface-brightness profile out."""
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import nn
+from torch.nn import functional
 
-from . import __version__
 from .decoders import DECODERS
 from .nodes import Nodes
 from .resnet import ResNet18
-
-WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
 
 
 class Pix2Prof(nn.Module):
@@ -37,6 +26,8 @@ class Pix2Prof(nn.Module):
         The decoder's step [arcsec], a multiple of 0.2.
     max_sma : float
         Where every profile ends [arcsec].
+    binning : int
+        Pixels of an image are averaged in squares of this side before the encoder; 1: as is.
     halt_window : float
         Length of constant output after which a profile has ended [arcsec].
     halt_std : float
@@ -50,6 +41,8 @@ class Pix2Prof(nn.Module):
         If a value is out of its range; the message names it.
     """
 
+    normalise = None
+
     def __init__(
         self,
         stem="standard",
@@ -59,6 +52,7 @@ class Pix2Prof(nn.Module):
         dropout=0.2,
         step=1.0,
         max_sma=204.8,
+        binning=1,
         halt_window=20.0,
         halt_std=0.01,
         mu_mean=0.0,
@@ -78,11 +72,13 @@ class Pix2Prof(nn.Module):
             "dropout": dropout,
             "step": step,
             "max_sma": max_sma,
+            "binning": binning,
             "halt_window": halt_window,
             "halt_std": halt_std,
             "mu_mean": float(mu_mean),
             "mu_std": float(mu_std),
         }
+        self.binning = binning
         self.encoder = ResNet18(latent, stem)
         self.decoder = DECODERS[decoder](latent, layers, dropout)
 
@@ -90,6 +86,11 @@ class Pix2Prof(nn.Module):
     def device(self):
         """Where the weights are."""
         return next(self.parameters()).device
+
+    @property
+    def n_steps(self):
+        """Rows of the profile's grid."""
+        return self.nodes.n_steps
 
     def encode(self, images, dtype=torch.float32):
         """Latent vectors.
@@ -105,6 +106,8 @@ class Pix2Prof(nn.Module):
         -------
         torch.Tensor of float32, shape (B, latent)
         """
+        if self.binning > 1:
+            images = functional.avg_pool2d(images, self.binning, ceil_mode=True)
         return self.encoder(images.contiguous(memory_format=torch.channels_last), dtype)
 
     def forward(self, images, targets, teacher, generator=None, dtype=torch.float32):
@@ -128,6 +131,68 @@ class Pix2Prof(nn.Module):
             In model units.
         """
         return self.decoder(self.encode(images, dtype), targets, teacher, generator, dtype)
+
+    def begin_epoch(self):
+        """Nothing is kept from batch to batch."""
+
+    def calibrate(self, train, validation, dtype=torch.float32):
+        """The paper's network gives no errors."""
+
+    def loss(self, batch, config, generator, of_dropout=None, dtype=torch.float32):
+        """Loss of a training step: the mean squared error over all nodes (section 2.2.5).
+
+        Parameters
+        ----------
+        batch : sequence of torch.Tensor
+            Images, targets, which of them count, nodes: as `pix2prof.batches.Batches` loads them.
+        config : pix2prof.config.TrainConfig
+            For ``teacher_forcing``, the probability of feeding an image's targets back.
+        generator : numpy.random.Generator
+            Draws who is teacher-forced.
+        of_dropout : torch.Generator, optional
+        dtype : torch.dtype
+
+        Returns
+        -------
+        loss : torch.Tensor
+            In model units.
+        squares : float
+            Sum of the squared errors [mag^2 arcsec^-4].
+        n_nodes : int
+            How many they are.
+        """
+        images, targets, counted, _ = batch
+        teacher = torch.from_numpy(generator.random(len(images)) < config.teacher_forcing)
+        outputs = self(images, targets, teacher.to(self.device), of_dropout, dtype)
+        error = (outputs - targets)[counted].square()
+        loss = error.mean()
+        return loss, loss.item() * error.numel() * self.nodes.mu_std**2, error.numel()
+
+    def judge(self, batch, dtype=torch.float32):
+        """Errors of a batch, free-running.
+
+        Parameters
+        ----------
+        batch : sequence of torch.Tensor
+            As for `loss`.
+        dtype : torch.dtype
+
+        Returns
+        -------
+        squares : float
+            Sum of the squared errors, held ends included [mag^2 arcsec^-4].
+        n_nodes : int
+            How many they are.
+        deviations : torch.Tensor, shape (B,)
+            Median absolute deviation of each profile up to its end [mag arcsec^-2].
+        """
+        images, targets, counted, n_nodes = batch
+        teacher = torch.zeros(len(images), dtype=torch.bool, device=self.device)
+        error = (self(images, targets, teacher, dtype=dtype) - targets) * self.nodes.mu_std
+        at = torch.arange(error.shape[1], device=self.device)
+        inside = counted & (at < n_nodes[:, None])
+        deviations = error.abs().masked_fill(~inside, torch.nan).nanmedian(1).values
+        return error[counted].double().square().sum().item(), int(counted.sum()), deviations
 
     @torch.no_grad()
     def predict(self, images, dtype=torch.float32):
@@ -161,155 +226,20 @@ class Pix2Prof(nn.Module):
         )
         return nodes.to_grid(outputs, n_outputs - halted * (nodes.window - 1))
 
+    def describe(self, images, covered=None, dtype=torch.float32):
+        """All that the network says of images, by the names of the profile table's columns.
 
-def build_model(config, mu_mean, mu_std, seed):
-    """Make an untrained network.
+        Parameters
+        ----------
+        images : torch.Tensor, shape (B, 1, H, W)
+            Normalised.
+        covered : torch.Tensor of bool, shape (B, H, W), optional
+            Not used: this network takes what the image was padded with as it is.
+        dtype : torch.dtype
 
-    Parameters
-    ----------
-    config : pix2prof.config.ModelConfig
-    mu_mean, mu_std : float
-        Of the training set's profiles [mag arcsec^-2].
-    seed : int
-        Of the initial weights; the global generator is left as it was.
-
-    Returns
-    -------
-    Pix2Prof
-        In channels-last layout.
-    """
-    names = ("stem", "decoder", "latent", "layers", "dropout")
-    names += ("step", "max_sma", "halt_window", "halt_std")
-    kwargs = {name: getattr(config, name) for name in names}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = Pix2Prof(**kwargs, mu_mean=mu_mean, mu_std=mu_std)
-    return model.to(memory_format=torch.channels_last)
-
-
-def choose_dtype(precision="auto", device="cpu"):
-    """Arithmetic for convolutions and matrix products.
-
-    Parameters
-    ----------
-    precision : {"auto", "bf16", "float32"}
-        `auto`: bfloat16 where the device has instructions for it (without them it is slower).
-    device : str or torch.device
-
-    Returns
-    -------
-    torch.dtype
-
-    Raises
-    ------
-    ValueError
-        If `precision` is none of these.
-    """
-    if precision not in ("auto", "bf16", "float32"):
-        raise ValueError(f"train.precision is {precision!r}: it must be auto, bf16 or float32")
-    if precision == "auto":
-        if torch.device(device).type == "cuda":
-            has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
-        else:
-            processor = torch.cpu.get_capabilities()
-            has_bf16 = any(processor.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-        precision = "bf16" if has_bf16 else "float32"
-    return torch.bfloat16 if precision == "bf16" else torch.float32
-
-
-def save_model(model, folder, *, normalisation, **provenance):
-    """Write a network's weights and what is needed to use them.
-
-    Matrices and kernels are written as float16, which halves the file; the rest, where small
-    numbers matter, as float32.
-
-    Parameters
-    ----------
-    model : Pix2Prof
-    folder : path-like
-        Made if it is not there; gets ``model.safetensors`` and ``config.json``.
-    normalisation : dict
-        Of the images, as plain values.
-    **provenance
-        Plain values to keep beside it (training set, results, versions).
-
-    Returns
-    -------
-    str
-        SHA-256 of the weights' file.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        name: (x.half() if x.ndim > 1 else x).detach().cpu().contiguous()
-        for name, x in model.state_dict().items()
-    }
-    weights = save_tensors(tensors)
-    digest = hashlib.sha256(weights).hexdigest()
-    card = {
-        "version": __version__,
-        "model": model.kwargs,
-        "normalisation": normalisation,
-        "provenance": provenance,
-        "sha256": digest,
-    }
-    _replace(folder / WEIGHTS_FILE, weights)
-    _replace(folder / CONFIG_FILE, (json.dumps(card, indent=2) + "\n").encode())
-    return digest
-
-
-def load_model(folder, device="cpu"):
-    """Read a network that `save_model` wrote.
-
-    Parameters
-    ----------
-    folder : path-like
-    device : str or torch.device
-
-    Returns
-    -------
-    model : Pix2Prof
-        In evaluation mode.
-    card : dict
-        ``config.json``: version, model, normalisation, provenance, sha256.
-
-    Raises
-    ------
-    FileNotFoundError
-        If one of the two files is missing.
-    ValueError
-        If one is damaged, or they do not belong together; the message names the file.
-    """
-    folder = Path(folder)
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"{folder / name}: no such file; a model is a folder with {CONFIG_FILE} and "
-                f"{WEIGHTS_FILE}"
-            )
-    path = folder / CONFIG_FILE
-    try:
-        card = json.loads(path.read_text())
-        model = Pix2Prof(**card["model"])
-        expected = card["sha256"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a model's configuration ({error!r})") from error
-    path = folder / WEIGHTS_FILE
-    weights = path.read_bytes()
-    digest = hashlib.sha256(weights).hexdigest()
-    if digest != expected:
-        raise ValueError(
-            f"{path}: its SHA-256 is {digest[:12]}..., but {CONFIG_FILE} gives "
-            f"{str(expected)[:12]}...; it is damaged or of another model: copy both files again"
-        )
-    try:
-        model.load_state_dict(load_tensors(weights))
-    except (SafetensorError, RuntimeError) as error:
-        raise ValueError(f"{path}: does not fit {CONFIG_FILE} ({error})") from error
-    return model.to(device, memory_format=torch.channels_last).eval(), card
-
-
-def _replace(path, content):
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+        Returns
+        -------
+        dict of torch.Tensor, shape (B, n_steps)
+            ``mu`` [mag arcsec^-2], NaN from the end on.
+        """
+        return {"mu": self.predict(images, dtype)[0]}

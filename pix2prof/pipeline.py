@@ -6,16 +6,17 @@ At size ``toy`` an earlier stage that has not run is run first, so that each not
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from astropy.table import QTable
 
 from pix2prof import config, dataset, evaluation, paths, predict, survey, training
 from pix2prof.fits import mock_hdus
+from pix2prof.frames import read_frame
 from pix2prof.images import read_image
 from pix2prof.mock import mock_galaxy
-from pix2prof.model import build_model, save_model
+from pix2prof.networks import build_model, save_model
 from pix2prof.output import replacing
 from pix2prof.sdss import PIXSCALE
 
@@ -90,11 +91,12 @@ def train(run, sky):
         The learning curve, one row an epoch.
     """
     pairs, validation = dataset.Pairs(sky, "train"), dataset.Pairs(sky, "validation")
-    normalisation = dataset.of_kind(sky.normalisation, run.config.model.normalise)
     crop = run.config.data.crop
     model = build_model(
         run.config.model, *training.profile_statistics(pairs), seed=run.config.train.seed
     )
+    kind = model.normalise or run.config.model.normalise
+    normalisation = replace(sky.normalisation, kind=kind)
     history = training.fit(
         model,
         pairs,
@@ -194,9 +196,38 @@ def real_images():
     images : list of pix2prof.images.Image
         Empty where there is no such folder; nothing in the chain needs it.
     """
-    folder = Path(os.environ.get("PIX2PROF_REAL", paths.project().parent / "shared" / "real"))
-    images = [read_image(path) for path in sorted((folder / "images").glob("*.fits"))]
+    images = [read_image(path) for path in sorted((real_folder() / "images").glob("*.fits"))]
     return [image for image in images if abs(image.pixscale - PIXSCALE) < 1e-3]
+
+
+def real_fields(side=512):
+    """Cut the *r*-band SDSS frames in ``frames/`` of ``$PIX2PROF_REAL`` into squares.
+
+    Parameters
+    ----------
+    side : int
+        Of a square [pixels].
+
+    Returns
+    -------
+    fields : list of (side, side) numpy.ndarray
+        Nanomaggies per pixel; empty where there is no such folder.
+    """
+    fields = []
+    for path in sorted((real_folder() / "frames").glob("frame-r-*.fits*")):
+        image = read_frame(path)["image"]
+        height, width = (length // side for length in image.shape)
+        fields += [
+            image[y * side : (y + 1) * side, x * side : (x + 1) * side]
+            for y in range(height)
+            for x in range(width)
+        ]
+    return fields
+
+
+def real_folder():
+    """Folder of real galaxies and frames: ``$PIX2PROF_REAL``, or ``shared/real`` beside us."""
+    return Path(os.environ.get("PIX2PROF_REAL", paths.project().parent / "shared" / "real"))
 
 
 def example_image():

@@ -33,6 +33,8 @@ STAGES = ("S0", "S0/a", "Sa", "Sab", "Sb", "Sbc", "Sc", "Scd", "Sd", "Sdm", "Sm"
 # kept so that a network has seen them, and a tail of low-surface-brightness discs (about a tenth
 # of a diameter-limited sample; McGaugh 1996, MNRAS 280, 337).
 SHARE = {"elliptical": 0.09, "lenticular": 0.10, "spiral": 0.71, "lsb": 0.10}
+SMALL_SHARE = 0.3
+ATTEMPTS = 100
 
 
 def absolute_flux(absolute_mag):
@@ -76,22 +78,24 @@ def draw_disc(rng, kind, stage):
     """A disc with lengths in kpc, its absolute magnitude in r and its break's type.
 
     The size follows luminosity with a large scatter at fixed luminosity, which makes the
-    brightness and scale length covary (Courteau et al. 2007, ApJ 671, 203: slope 0.32, scatter
-    0.3 in ln R; de Jong & Lacey 2000, ApJ 545, 781); a disc of M_r = -21 has 4.2 kpc and so
-    mu_0 = 20.7 in r, Freeman's value. LSB discs are 0.25 to 0.5 dex too large (McGaugh & Bothun
-    1994, AJ 107, 530). The blue light is the more extended (MacArthur et al. 2004, ApJS 152,
-    175: scale lengths in g 1.1 times those in i). Heights: Kregel, van der Kruit & de Grijs 2002,
-    MNRAS 334, 646 (h / h_z = 7.3 +- 2.2, sech^2 height twice h_z).
+    brightness and scale length covary (Courteau et al. 2007, ApJ 671, 203: slope 0.32; scatter
+    0.34 to 0.47 in ln R from bright to faint, Shen et al. 2003; de Jong & Lacey 2000, ApJ 545,
+    781); a disc of M_r = -21 has 3.8 kpc and so mu_0 = 20.5 in r, between Freeman's value of 20.7
+    and the 20.2 +- 0.7 of 30 000 SDSS discs (Fathi 2010, ApJ 722, L120). LSB discs are 0.2 to 0.5
+    dex too large (McGaugh & Bothun 1994, AJ 107, 530). The blue light is the more extended
+    (MacArthur et al. 2004, ApJS 152, 175: scale lengths in g 1.1 times those in i). Heights:
+    Kregel, van der Kruit & de Grijs 2002, MNRAS 334, 646 (h / h_z = 7.3 +- 2.2, sech^2 height
+    twice h_z).
     """
     centre = -18.9 if kind == "lsb" else -20.6 + 0.25 * max(0.0, stage - 6.0)
     mag = float(np.clip(rng.normal(centre, 1.05), -22.8, -16.0))
-    ln_scale = np.log(4.2) - 0.32 * 0.4 * np.log(10) * (mag + 21.0) + rng.normal(0.0, 0.33)
+    ln_scale = np.log(3.8) - 0.32 * 0.4 * np.log(10) * (mag + 21.0) + rng.normal(0.0, 0.40)
     if kind == "lenticular":
         ln_scale -= 0.2
     if kind == "lsb":
-        ln_scale += rng.uniform(0.35, 1.0)
+        ln_scale += rng.uniform(0.45, 1.1)
     scale = float(np.exp(ln_scale))
-    name, outer, radius, sharpness = draw_break(rng, scale)
+    name, outer, radius, sharpness = draw_break(rng, stage, scale)
     gradient = rng.uniform(0.3, 1.6) if kind != "lenticular" else rng.uniform(0.0, 0.8)
     spread = np.array([1.06, 1.0, 0.97]) ** gradient
     colour = colours(
@@ -193,27 +197,29 @@ def dimmed_disc(galaxy):
     return replace(dimmed(galaxy, galaxy.attenuation), spheroid=galaxy.spheroid)
 
 
-def draw_size(rng, low=8.0, high=150.0, slope=-1.35, small=0.3):
+def draw_size(rng, small_share, low=8.0, high=150.0, slope=-1.35):
     """Apparent radius of the 23.5 mag arcsec^-2 isophote [arcsec], before dimming.
 
     A power law in the radius from 8 to 150 arcsec, flatter than that of a volume (-4), as
     diameter-limited samples of rotation curves are (Stone, Courteau & Arora 2022); a
-    share `small` is drawn evenly in the logarithm from 3 to 8 arcsec, the common sizes in the
-    survey's spectroscopic sample (r < 17.77; Strauss et al. 2002, AJ 124, 1810).
+    share `small_share` is drawn evenly in the logarithm from 3 to 8 arcsec, the common sizes in
+    the survey's spectroscopic sample (r < 17.77; Strauss et al. 2002, AJ 124, 1810).
     """
     u, v = rng.uniform(size=2)
-    if v < small:
+    if v < small_share:
         return float(3.0 * (low / 3.0) ** u)
     p = slope + 1
     return float((low**p + u * (high**p - low**p)) ** (1 / p))
 
 
-def draw_galaxy(rng):
+def draw_galaxy(rng, small_share=SMALL_SHARE):
     """Draw one galaxy of the population.
 
     Parameters
     ----------
     rng : numpy.random.Generator
+    small_share : float
+        Share of galaxies of 3 to 8 arcsec, in [0, 1]; see `draw_size`.
 
     Returns
     -------
@@ -228,26 +234,32 @@ def draw_galaxy(rng):
         galaxy = Galaxy(**drawn)
         if galaxy.disc is not None:
             galaxy = dimmed_disc(galaxy)
-        galaxy = placed(rng, galaxy)
+        galaxy = placed(rng, galaxy, small_share)
+        if galaxy is None:
+            continue
         scale = galaxy.disc.inner[1] if galaxy.disc is not None else 0.0
         if isophotal_radius(galaxy, 24.5) > max(2.5, 0.8 * scale):
             return galaxy
 
 
-def placed(rng, galaxy):
+def placed(rng, galaxy, small_share=SMALL_SHARE):
     """A galaxy with lengths in kpc brought to a distance: lengths in arcsec.
 
     The distance is that at which the galaxy's size has a drawn apparent size (H_0 of 70
     km/s/Mpc, peculiar velocities of 300 km/s); sizes that would put it within 5 or beyond 500
-    Mpc are drawn again. Surface brightness is dimmed by (1 + z)^4 and by K corrections of 2.0,
-    1.0 and 0.6 z in g, r and i (Chilingarian, Melchior & Zolotukhin 2010, MNRAS 405, 1409).
+    Mpc are drawn again, and None is returned for a galaxy that gets no other. Surface brightness
+    is dimmed by (1 + z)^4 and by K corrections of 2.0, 1.0 and 0.6 z in g, r and i (Chilingarian,
+    Melchior & Zolotukhin 2010, MNRAS 405, 1409).
     """
     extent = isophotal_radius(galaxy)
     size = max(extent, 1.2 * galaxy.disc.inner[1] if galaxy.disc is not None else 0.0)
-    apparent = draw_size(rng)
-    while not 5.0 < size / apparent * ARCSEC < 500.0:
-        apparent = draw_size(rng)
-    distance = size / apparent * ARCSEC
+    for _ in range(ATTEMPTS):
+        apparent = draw_size(rng, small_share)
+        distance = size / apparent * ARCSEC
+        if 5.0 < distance < 500.0:
+            break
+    else:
+        return None
     velocity = max(HUBBLE * distance + rng.normal(0.0, 300.0), 200.0)
     redshift = float(velocity / LIGHT_SPEED)
     dimming = 10 * np.log10(1 + redshift) + np.array([2.0, 1.0, 0.6]) * redshift

@@ -1,17 +1,21 @@
 """Images to profiles with a trained network: arrays, one file, any number of files."""
 
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import torch
 from astropy.table import QTable
 
+from .angles import sky_angles
 from .dataset import Normalisation, centre_crop
 from .fits import ImageError
 from .images import read_image
-from .model import Pix2Prof, choose_dtype, load_model
-from .profiles import profile_table, sma_grid
+from .measured import RowFlag
+from .networks import load_model
+from .precision import choose_dtype
+from .profiles import COLUMNS, PA_SKY, profile_table, sma_grid
 from .sdss import PIXSCALE
 from .stamps import Stamp, make_stamp
 
@@ -26,7 +30,7 @@ class Predictor:
 
     Parameters
     ----------
-    network : pix2prof.model.Pix2Prof
+    network : torch.nn.Module
         In evaluation mode.
     normalisation : pix2prof.dataset.Normalisation
         Of the images it was trained on.
@@ -38,7 +42,7 @@ class Predictor:
         What to call it in a profile's provenance.
     """
 
-    network: Pix2Prof = field(repr=False)
+    network: torch.nn.Module = field(repr=False)
     normalisation: Normalisation
     crop: int = 256
     sha256: str = ""
@@ -133,7 +137,45 @@ def predict_images(images, model, *, batch_size=BATCH, precision="float32"):
     ValueError
         If the shape is wrong, an image is smaller than the network's, or holds NaN.
     """
+    parts = [np.empty((0, model.network.n_steps), dtype=np.float32)]
     images = np.asarray(images)
+    for batch, _, dtype in _batches(images, None, model, batch_size, precision):
+        parts.append(model.network.predict(batch, dtype)[0].cpu().numpy())
+    mu = np.concatenate(parts)
+    return mu[0] if images.ndim == 2 else mu
+
+
+def describe_images(images, model, *, covered=None, batch_size=BATCH, precision="float32"):
+    """Predict everything that the network has to say of images.
+
+    Parameters
+    ----------
+    images, model, batch_size, precision
+        As for `predict_images`; `images` of shape (N, H, W).
+    covered : (N, H, W) array_like of bool, optional
+        False where an image was padded, see `pix2prof.stamps.Stamp`. Default: it was not.
+
+    Returns
+    -------
+    dict of (N, T) numpy.ndarray
+        By the names of the profile table's columns: ``mu``, and what else this network gives
+        (``mu_err, ellipticity, pa, ...``); rows with `RowFlag.BELOW_CUT` in ``flag`` are
+        inferred beyond the reach of the image. ``strangeness``, if there, has shape (N,).
+
+    Raises
+    ------
+    ValueError
+        As `predict_images`.
+    """
+    parts = []
+    for batch, known, dtype in _batches(np.asarray(images), covered, model, batch_size, precision):
+        said = model.network.describe(batch, known, dtype)
+        parts.append({name: values.cpu().numpy() for name, values in said.items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _batches(images, covered, model, batch_size, precision):
+    """Cut, check and normalise: yield (images, covered, dtype), batch by batch."""
     if images.ndim not in (2, 3):
         raise ValueError(f"images of shape {images.shape}: expected (N, H, W) or (H, W)")
     if min(images.shape[-2:]) < model.crop:
@@ -141,24 +183,22 @@ def predict_images(images, model, *, batch_size=BATCH, precision="float32"):
             f"images of {images.shape[-1]} x {images.shape[-2]} px: the network wants at least "
             f"{model.crop}; pad them with pix2prof.stamps.make_stamp"
         )
-    single = images.ndim == 2
-    images = images[None] if single else images
+    images = images[None] if images.ndim == 2 else images
     device, dtype = model.network.device, choose_dtype(precision, model.network.device)
-    parts = [np.empty((0, model.network.nodes.n_steps), dtype=np.float32)]
     for start in range(0, len(images), batch_size):
-        batch = centre_crop(images[start : start + batch_size], model.crop)
-        batch = np.array(batch, dtype=np.float32)
+        part = slice(start, start + batch_size)
+        batch = np.array(centre_crop(images[part], model.crop), dtype=np.float32)
         bad = np.flatnonzero(~np.isfinite(batch).all(axis=(1, 2)))
         if len(bad):
             raise ValueError(
                 f"image {start + bad[0]} holds NaN or infinite pixels; "
                 "fill them with pix2prof.resampling.fill_missing"
             )
+        known = None
+        if covered is not None:
+            known = torch.from_numpy(np.array(centre_crop(covered[part], model.crop))).to(device)
         batch = model.normalisation.normalise(torch.from_numpy(batch).to(device))
-        mu, _ = model.network.predict(batch[:, None], dtype)
-        parts.append(mu.cpu().numpy())
-    mu = np.concatenate(parts)
-    return mu[0] if single else mu
+        yield batch[:, None], known, dtype
 
 
 def predict_file(path, model, **options):
@@ -247,22 +287,27 @@ def predict_stamps(batch, model, *, precision="float32"):
     prediction : Prediction
         One for each, in order.
     """
-    stamps = [item[1].data for item in batch if not isinstance(item, ImageError)]
-    profiles = iter(())
+    stamps = [item[1] for item in batch if not isinstance(item, ImageError)]
+    columns, place = {}, count()
     if stamps:
-        profiles = iter(predict_images(np.stack(stamps), model, precision=precision))
+        data, covered = (np.stack([getattr(x, k) for x in stamps]) for k in ("data", "covered"))
+        columns = describe_images(data, model, covered=covered, precision=precision)
     for item in batch:
         if isinstance(item, ImageError):
             yield Prediction(item.path, error=item)
             continue
         image, stamp = item
         try:
-            yield Prediction(image.path, _table(image, stamp, next(profiles), model), stamp)
+            number = next(place)
+            said = {name: values[number] for name, values in columns.items()}
+            yield Prediction(image.path, _table(image, stamp, said, model), stamp)
         except ImageError as error:
             yield Prediction(image.path, stamp=stamp, error=error)
 
 
-def _table(image, stamp, mu, model):
+def _table(image, stamp, columns, model):
+    columns = dict(columns)
+    mu, strangeness = columns["mu"], columns.pop("strangeness", None)
     valid = np.isfinite(mu)
     n = int(np.argmin(valid)) if not valid.all() else len(mu)
     if n == 0:
@@ -270,16 +315,18 @@ def _table(image, stamp, mu, model):
             image.path, "the network gave no profile for it", "look at the image, and its flags"
         )
     sma, flags = sma_grid(n), list(stamp.flags)
-    if n == model.network.nodes.n_steps:
+    if n == len(mu):
         flags.append("the profile did not end by itself")
     if n < SHORT:
         flags.append(f"the profile has only {n} rows")
+    if strangeness is not None and strangeness > 1:
+        flags.append(f"unlike the training set (distance {strangeness:.1f} times the limit)")
     sides = stamp.covered.any(axis=0).sum(), stamp.covered.any(axis=1).sum()
     corner = 0.5 * float(np.hypot(*sides)) * PIXSCALE
     if sma[-1] > corner:
         flags.append(f"extrapolated beyond {corner:.0f} arcsec, where the image ends")
     table = profile_table(
-        {"sma": sma, "mu": mu[:n]},
+        {"sma": sma} | {name: values[:n] for name, values in columns.items()},
         object=image.object,
         band=image.band,
         file=Path(image.path).name,
@@ -292,5 +339,19 @@ def _table(image, stamp, mu, model):
         weights=model.sha256,
         flags=flags,
     )
-    del table.meta["paconv"]
+    if "pa" not in table.colnames:
+        del table.meta["paconv"]
+    elif image.wcs is not None:
+        table["pa"] = sky_angles(image.wcs, *_centre(image), table["pa"])
+        table["pa"].info.description = COLUMNS["pa"][1]
+        table.meta["paconv"] = PA_SKY
+    if "flag" in columns:
+        measured = int((columns["flag"][:n] & RowFlag.BELOW_CUT == 0).sum())
+        table.meta["sn_sma"] = float(sma_grid(n)[measured - 1]) if measured else 0.0
     return table
+
+
+def _centre(image):
+    """Where the galaxy is said to be (x, y) [px]: the middle, if nobody says."""
+    height, width = image.data.shape
+    return image.centre or (0.5 * (width - 1), 0.5 * (height - 1))

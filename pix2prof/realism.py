@@ -3,9 +3,11 @@
 import numpy as np
 from astropy.table import QTable
 from scipy.ndimage import binary_dilation, gaussian_filter, label
+from scipy.stats import ks_2samp
 
 from pix2prof.sdss import PIXSCALE, flux_to_mag, intensity_to_mu
 
+SKY = ("std", "correlation", "power_2", "power_8", "power_32", "sources")
 MEASURES = ("mag", "mu_50", "mu_0", "r_50", "concentration", "asymmetry", "gini", "ellipticity")
 
 
@@ -47,8 +49,9 @@ def sky_statistics(image):
     -------
     statistics : dict
         ``std``, ``median`` [nanomaggies]; ``correlation``: of pixels one apart along rows and
-        columns; ``power``: variance of 8 and of 32 pixel block means in units of the white
-        noise's; ``sources``: detections per square arcminute.
+        columns; ``power_2``, ``power_8``, ``power_32``: variance of the means of blocks of so
+        many pixels in units of the white noise's, the power spectrum at these scales;
+        ``sources``: detections per square arcminute.
     """
     image = np.asarray(image, float)
     mask = source_mask(image)
@@ -60,10 +63,15 @@ def sky_statistics(image):
         "std": float(np.sqrt(variance)),
         "median": float(np.nanmedian(image[~mask])),
         "correlation": float(np.mean([np.nanmean(p) for p in pairs]) / variance),
-        "power_8": block_power(clear, 8) / variance,
-        "power_32": block_power(clear, 32) / variance,
+        **{f"power_{size}": block_power(clear, size) / variance for size in (2, 8, 32)},
         "sources": count_sources(image) / (image.size * (PIXSCALE / 60) ** 2),
     }
+
+
+def sky_table(fields):
+    """Table of `sky_statistics` of a list of fields (H, W); columns `SKY`, one row a field."""
+    rows = [[found[name] for name in SKY] for found in map(sky_statistics, fields)]
+    return QTable(rows=rows or None, names=SKY)
 
 
 def block_power(clear, size):
@@ -223,15 +231,14 @@ def compare(real, mock, columns=MEASURES):
     -------
     table : astropy.table.QTable
         A row a measure: ``real`` and ``mock`` medians, their quartiles, ``ks``: the largest
-        difference of the cumulative distributions.
+        difference of the cumulative distributions, ``p``: how likely one as large is by chance
+        (Kolmogorov and Smirnov). Values that are not finite are left out.
     """
     rows = []
     for name in columns:
-        a, b = (np.sort(np.asarray(t[name], float)) for t in (real, mock))
-        both = np.concatenate([a, b])
-        ks = np.abs(
-            np.searchsorted(a, both, "right") / len(a) - np.searchsorted(b, both, "right") / len(b)
-        ).max()
-        rows.append((name, *np.percentile(a, [50, 25, 75]), *np.percentile(b, [50, 25, 75]), ks))
-    names = ("measure", "real", "real_25", "real_75", "mock", "mock_25", "mock_75", "ks")
+        a, b = (np.asarray(t[name], float) for t in (real, mock))
+        a, b = a[np.isfinite(a)], b[np.isfinite(b)]
+        quartiles = (*np.percentile(a, [50, 25, 75]), *np.percentile(b, [50, 25, 75]))
+        rows.append((name, *quartiles, *ks_2samp(a, b)))
+    names = ("measure", "real", "real_25", "real_75", "mock", "mock_25", "mock_75", "ks", "p")
     return QTable(rows=rows, names=names)

@@ -8,14 +8,14 @@ from .photometry import structural_parameters
 from .profiles import COLUMNS
 from .sdss import mu_to_intensity
 
-PREDICTED = ("sma", "mu", "mu_err", "ellipticity", "pa")
+PREDICTED = ("sma", "mu", "mu_err", "ellipticity", "pa", "growth", "growth_err", "flag")
 STRUCTURE = {
     "R_235": "arcsec", "R_25": "arcsec", "R_50": "arcsec", "R_90": "arcsec", "C_28": "",
     "h": "arcsec", "mu_0": "mag / arcsec2", "n": "", "R_e": "arcsec", "mu_e": "mag / arcsec2",
     "m_235": "mag", "m_25": "mag", "m_tot": "mag",
 }  # fmt: skip
 META = {"sky": "nmgy", "noise": "nmgy", "filezp": "mag", "filescal": "arcsec"}
-PROVENANCE = ("method", "model", "weights", "version")
+PROVENANCE = ("paconv", "method", "model", "weights", "version")
 STEPS = ("read", "prepare", "predict", "measure", "worker")
 
 FAILURES = pa.schema([(name, pa.string()) for name in ("item", "name", "step", "reason")])

@@ -26,12 +26,13 @@ def colours(gr, ri):
     return np.array([gr, 0.0, -ri])
 
 
-def draw_break(rng, scale):
+def draw_break(rng, stage, scale):
     """Outer scale length and break radius of a disc of inner scale length `scale`.
 
-    Types I, II and III in the shares 0.2, 0.5 and 0.3; the break sits at 2.5 (II) or 4.9 (III)
-    inner scale lengths (Pohlen & Trujillo 2006, A&A 454, 759; Erwin, Pohlen &
-    Beckman 2008 for early types).
+    Types I, II and III in the shares 0.1, 0.6 and 0.3 from Sb on, with breaks at 1.5 to 4.5 (II)
+    and 4 to 6 (III) inner scale lengths (Pohlen & Trujillo 2006, A&A 454, 759), and in the shares
+    0.27, 0.45 and 0.28 in earlier types (Erwin, Pohlen & Beckman 2008). The nearer a break of type
+    II, the commoner: 2.5 scale lengths in the mean, as there.
 
     Returns
     -------
@@ -39,10 +40,16 @@ def draw_break(rng, scale):
     outer, radius, sharpness : float
         The last in inverse units of `scale`.
     """
-    name = str(rng.choice(["I", "II", "III"], p=[0.2, 0.5, 0.3]))
+    shares = [0.1, 0.6, 0.3] if stage >= 4 else [0.27, 0.45, 0.28]
+    name = str(rng.choice(["I", "II", "III"], p=shares))
     sharpness = rng.uniform(1.5, 8.0) / scale
     if name == "II":
-        return name, scale * rng.uniform(0.35, 0.75), scale * rng.normal(2.6, 0.6), sharpness
+        return (
+            name,
+            scale * rng.uniform(0.35, 0.65),
+            scale * rng.triangular(1.5, 1.5, 4.5),
+            sharpness,
+        )
     if name == "III":
         return name, scale * rng.uniform(1.3, 2.2), scale * rng.normal(4.6, 0.7), sharpness
     return name, scale, 4.0 * scale, sharpness
@@ -54,7 +61,9 @@ def draw_arms(rng, kind, stage):
     Pitch: 10 deg at Sa to 25 at Sd, 5 deg scatter (Kennicutt 1981, AJ 86, 1847; Yu & Ho 2018,
     ApJ 869, 29). Grand-design, multiple-arm and flocculent in the shares 0.3, 0.4 and 0.3
     (Elmegreen & Elmegreen 1987, ApJ 314, 3; Buta et al. 2015, ApJS 217, 32). Arm-interarm
-    contrasts of 0.3 to 1.2 mag, the larger the bluer (Rix & Zaritsky 1995, ApJ 447, 82).
+    contrasts of 0.3 to 1.2 mag, the larger the bluer (Rix & Zaritsky 1995, ApJ 447, 82), which
+    vary along the arms by 20 to 40 per cent (Elmegreen, Elmegreen & Seiden 1989, ApJ 343, 602)
+    and end about R_25, two to four scale lengths out (Elmegreen & Elmegreen 1995, ApJ 445, 591).
     """
     if kind == "lenticular" or stage < 1.5:
         return None
@@ -70,10 +79,10 @@ def draw_arms(rng, kind, stage):
         sharpness=float(rng.uniform(0.8, 3.0)),
         phase=float(rng.uniform(0.0, 2 * np.pi)),
         start=float(rng.uniform(0.3, 1.0)),
-        wander=noise[0] * (0.4, 0.9, 1.6)[style],
-        clumps=noise[1] * (0.18, 0.28, 0.36)[style] * rng.uniform(0.4, 1.4),
+        wander=noise[0] * (0.6, 1.1, 1.7)[style],
+        clumps=noise[1] * (0.28, 0.36, 0.42)[style] * rng.uniform(0.6, 1.4),
         balance=rng.uniform(0.35, 1.0, number),
-        fade=float(rng.uniform(2.0, 6.0)),
+        fade=float(rng.uniform(1.8, 4.0)),
     )
 
 
@@ -81,13 +90,14 @@ def draw_knots(rng, disc, flux, arms, stage):
     """Star-forming knots in the disc's plane: `x`, `y`, `sigma` [kpc] and `flux` (3, n).
 
     A luminosity function of slope -1.8 over two decades (Kennicutt, Edgar & Hodge 1989), blue,
-    and strewn along the arms where there are any.
+    and strewn along the arms where there are any, out to R_25. The brightest of a late spiral are
+    300 pc wide; sizes go with the cube root of the light (Kennicutt 1984, ApJ 287, 116).
     """
     share = interpolated(stage, KNOT_SHARE) * rng.lognormal(0.0, 0.4)
     if share < 1e-3:
         return {}
-    count = int(rng.integers(15, 140))
-    radius = np.clip(rng.gamma(2.0, 0.85, count), 0.4, 4.5) * disc.inner[1]
+    count = int(rng.integers(40, 240))
+    radius = np.clip(rng.gamma(2.5, 0.6, count), 0.3, 3.2) * disc.inner[1]
     phi = rng.uniform(0.0, 2 * np.pi, count)
     if arms is not None:
         arm = 2 * np.pi * rng.integers(0, arms.number, count) / arms.number
@@ -95,6 +105,7 @@ def draw_knots(rng, disc, flux, arms, stage):
         phi += np.log(radius / disc.inner[1]) / np.tan(np.radians(arms.pitch))
     power = 0.8
     light = (1.0 - rng.uniform(0.0, 1.0, count) * (1 - 100.0**-power)) ** (-1 / power)
+    size = (light / np.median(light)) ** (1 / 3)
     light *= share * flux / light.sum()
     colour = np.stack(
         [rng.normal(0.05, 0.12, count), np.zeros(count), rng.normal(0.05, 0.1, count)]
@@ -102,7 +113,7 @@ def draw_knots(rng, disc, flux, arms, stage):
     return {
         "x": radius * np.cos(phi),
         "y": radius * np.sin(phi),
-        "sigma": rng.lognormal(np.log(0.16), 0.45, count),
+        "sigma": 0.1 * rng.lognormal(0.0, 0.3, count) * size,
         "flux": light * 10 ** (-0.4 * colour),
     }
 

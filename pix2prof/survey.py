@@ -167,6 +167,7 @@ def _make_shard(config, number, scratch):
             field=config["field"],
             sky=config["sky"],
             frames=config["frames"],
+            small_share=config["small_share"],
         )
         for index in range(number * SHARD, (number + 1) * SHARD)
     ]

@@ -126,8 +126,7 @@ class PredictTask(Task):
                 except Exception as error:  # whatever an image does, it is its own failure
                     out.append(failure(cutout.key, cutout.name, "prepare", error))
                     continue
-                image = replace(cutout.image, data=np.empty((0, 0)), wcs=None)
-                out.append((replace(cutout, image=image), stamp))
+                out.append((replace(cutout, image=_without_pixels(cutout.image)), stamp))
         return out
 
     def finish(self, prepared):
@@ -210,6 +209,12 @@ def loaded(model, threads=None):
     if threads:
         torch.set_num_threads(threads)
     return load(model)
+
+
+def _without_pixels(image):
+    height, width = image.data.shape
+    middle = (0.5 * (width - 1), 0.5 * (height - 1))
+    return replace(image, data=np.empty((0, 0)), centre=image.centre or middle)
 
 
 def _file_bytes(table, format):

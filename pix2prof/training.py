@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import torch
 
-from .batches import Batches
+from .batches import batches_for
 from .checkpoint import check_same, load_checkpoint, save_checkpoint
-from .model import choose_dtype
+from .precision import choose_dtype
 
 VALIDATION_BATCH = 32
 
@@ -108,8 +108,8 @@ def fit(
     dtype = choose_dtype(config.precision, model.device)
     size = min(epoch_images or len(train_pairs), len(train_pairs))
     n_epochs = math.ceil(config.images / size)
-    train = Batches(train_pairs, model.nodes, normalisation, crop)
-    validation = Batches(validation_pairs, model.nodes, normalisation, crop)
+    train = batches_for(model, train_pairs, normalisation, crop)
+    validation = batches_for(model, validation_pairs, normalisation, crop)
     optimiser = torch.optim.Adam(model.parameters(), lr=config.lr, fused=True)
     history, best = History(), None
     if checkpoint is not None:
@@ -168,6 +168,7 @@ def fit(
         log(_progress(row, n_epochs, config.images))
     model.load_state_dict(best)
     model.eval()
+    model.calibrate(train, validation, dtype)
     return history
 
 
@@ -178,7 +179,8 @@ def train_epoch(model, optimiser, batches, config, epoch, n_images, seen, dtype)
     ----------
     model : pix2prof.model.Pix2Prof
     optimiser : torch.optim.Optimizer
-    batches : Batches
+    batches
+        See `pix2prof.batches.batches_for`.
     config : pix2prof.config.TrainConfig
     epoch : int
         From 1.
@@ -189,7 +191,8 @@ def train_epoch(model, optimiser, batches, config, epoch, n_images, seen, dtype)
     Returns
     -------
     loss : float
-        Mean squared error [mag^2 arcsec^-4] over the epoch, teacher-forced images included.
+        Mean squared error [mag^2 arcsec^-4] over the epoch, as the network trains (the paper's:
+        teacher-forced images included).
     data_seconds : float
         Time spent on reading and augmenting.
 
@@ -204,15 +207,13 @@ def train_epoch(model, optimiser, batches, config, epoch, n_images, seen, dtype)
     parts = np.array_split(order, math.ceil(n_images / config.batch_size))
     total, count, data_seconds = 0.0, 0, 0.0
     model.train()
+    model.begin_epoch()
     for number, indices in enumerate(parts, 1):
         start = time.perf_counter()
         batch = batches.load(indices, config, generator)
-        teacher = torch.from_numpy(generator.random(len(indices)) < config.teacher_forcing)
-        images, targets, counted, teacher = (x.to(model.device) for x in (*batch[:3], teacher))
+        batch = [x.to(model.device) for x in batch]
         data_seconds += time.perf_counter() - start
-        outputs = model(images, targets, teacher, of_dropout, dtype)
-        error = (outputs - targets)[counted].square()
-        loss = error.mean()
+        loss, squares, n_nodes = model.loss(batch, config, generator, of_dropout, dtype)
         value = loss.item()
         if not math.isfinite(value):
             raise DivergedError(
@@ -226,9 +227,9 @@ def train_epoch(model, optimiser, batches, config, epoch, n_images, seen, dtype)
         loss.backward()
         optimiser.step()
         seen += len(indices)
-        total += value * error.numel()
-        count += error.numel()
-    return total / count * batches.nodes.mu_std**2, data_seconds
+        total += squares
+        count += n_nodes
+    return total / count, data_seconds
 
 
 def learning_rate(config, seen):
@@ -246,13 +247,15 @@ def validate(model, batches, dtype):
     ----------
     model : pix2prof.model.Pix2Prof
         Left in evaluation mode.
-    batches : Batches
+    batches
+        See `pix2prof.batches.batches_for`.
     dtype : torch.dtype
 
     Returns
     -------
     loss : float
-        Mean squared error over all nodes, held ends included [mag^2 arcsec^-4].
+        Mean squared error over all nodes (the paper's network: held ends included)
+        [mag^2 arcsec^-4].
     deviation : float
         Median over profiles of their median absolute deviation up to their ends [mag arcsec^-2].
     """
@@ -260,15 +263,12 @@ def validate(model, batches, dtype):
     total, count, deviations = 0.0, 0, []
     everything = np.arange(len(batches.pairs))
     for indices in np.array_split(everything, math.ceil(len(everything) / VALIDATION_BATCH)):
-        images, targets, counted, n_nodes = (x.to(model.device) for x in batches.load(indices))
-        teacher = torch.zeros(len(indices), dtype=torch.bool, device=model.device)
-        error = (model(images, targets, teacher, dtype=dtype) - targets) * batches.nodes.mu_std
-        total += error[counted].double().square().sum().item()
-        count += int(counted.sum())
-        at = torch.arange(error.shape[1], device=model.device)
-        inside = counted & (at < n_nodes[:, None])
-        deviations.append(error.abs().masked_fill(~inside, torch.nan).nanmedian(1).values.cpu())
-    return total / count, torch.cat(deviations).median().item()
+        batch = [x.to(model.device) for x in batches.load(indices)]
+        squares, n_nodes, of_profiles = model.judge(batch, dtype)
+        total += squares
+        count += n_nodes
+        deviations.append(of_profiles.cpu())
+    return total / count, torch.cat(deviations).nanmedian().item()
 
 
 def profile_statistics(pairs):

@@ -59,6 +59,8 @@ def test_overrides_replace_single_keys(write):
         ("data: {crop: 512}", r"data.crop \+ 2 data.margin is 576; it must be at most"),
         ("data: {source: folder}", "data.folder is None; it must be a path"),
         ("data: {sky: frames}", "data.frames is None; it must be a path"),
+        ("data: {small_share: 1.2}", r"data.small_share is 1.2; it must be in \[0, 1\]"),
+        ("data: {small_share: -0.1}", "data.small_share is -0.1"),
         ("- 1", "found list; it must be a mapping"),
         ("a: [", "not valid YAML"),
     ],

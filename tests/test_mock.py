@@ -10,6 +10,7 @@ from scipy.ndimage import map_coordinates
 
 from pix2prof import mock, rendering
 from pix2prof.components import rotated
+from pix2prof.config import DataConfig
 from pix2prof.frames import adaptive_sigma
 from pix2prof.galaxies import Galaxy, Spheroid, total_flux
 from pix2prof.population import draw_galaxy
@@ -188,6 +189,20 @@ def test_sizes_and_distances_of_the_population():
     assert ratios.min() > 0.08 and ratios.max() <= 1.0
 
 
+def test_the_share_of_small_galaxies_is_a_parameter():
+    few, every = (
+        np.array([draw_galaxy(np.random.default_rng(k), share).r_235 for k in range(150)])
+        for share in (0.0, 1.0)
+    )
+    assert np.mean(few < 7) < 0.2 and np.median(few) > 10
+    assert every.max() < 8.01 and np.median(every) > 2.5
+
+
+def test_the_default_share_is_that_of_the_survey():
+    given = mock.mock_galaxy(7, 0, field=128, small_share=DataConfig().small_share)
+    assert given.images.tobytes() == small(0).images.tobytes()
+
+
 def test_redder_centres_and_bluer_late_types():
     drawn = [draw_galaxy(np.random.default_rng(k)) for k in range(300)]
     colour = np.array(
@@ -233,6 +248,7 @@ def test_outer_isophotes_follow_the_disc():
         ({"field": 32}, "at least 64"),
         ({"sky": "real"}, "'real'"),
         ({"sky": "frames"}, "needs frames"),
+        ({"small_share": 1.5}, "small_share is 1.5"),
         ({"sky": "frames", "frames": "nowhere/at/all"}, "nowhere"),
     ],
 )

@@ -6,9 +6,11 @@ import torch
 from torch.nn import functional
 
 from pix2prof.config import ModelConfig
-from pix2prof.decoders import GRUDecoder
-from pix2prof.model import Pix2Prof, build_model, choose_dtype, load_model, save_model
+from pix2prof.decoders import GRUDecoder, ReinjectingGRUDecoder
+from pix2prof.model import Pix2Prof
+from pix2prof.networks import build_model, load_model, save_model
 from pix2prof.nodes import Nodes
+from pix2prof.precision import choose_dtype
 from pix2prof.profiles import sma_grid
 from pix2prof.resnet import ResNet18
 
@@ -27,16 +29,27 @@ def images(n, size=48, seed=0):
     return torch.rand(n, 1, size, size, generator=torch.Generator().manual_seed(seed))
 
 
+def literal_cell(decoder, i, x, state, z):
+    """One layer's step; a decoder that reinjects sees z beside the first layer's input."""
+    cell = decoder.cells[i]
+    if i > 0 or not isinstance(decoder, ReinjectingGRUDecoder):
+        return cell(x, state)
+    both = torch.cat((cell.weight_ih, decoder.reinject.weight), 1)
+    return torch.gru_cell(
+        torch.cat((x, z), 1), state, both, cell.weight_hh, cell.bias_ih, cell.bias_hh
+    )
+
+
 def literal_training_unroll(decoder, z, targets, teacher, masks):
     """The released code's loop, image by image and step by step."""
     rows = []
     for b in range(len(z)):
         states, x, outputs = [z[b : b + 1]] * len(decoder.cells), z.new_zeros(1, 1), []
         for t in range(targets.shape[1]):
-            for i, cell in enumerate(decoder.cells):
+            for i in range(len(decoder.cells)):
                 if i > 0 and masks is not None:
                     x = x * masks[i - 1, t, b]
-                states[i] = x = cell(x, states[i])
+                states[i] = x = literal_cell(decoder, i, x, states[i], z[b : b + 1])
             outputs.append(decoder.dense(x.relu()))
             x = targets[b : b + 1, t : t + 1] if teacher[b] else outputs[-1].detach()
         rows.append(torch.cat(outputs, 1))
@@ -50,8 +63,8 @@ def literal_generation(decoder, z, max_steps, window, std):
     for row in z:
         states, x, profile = [row[None]] * len(decoder.cells), z.new_zeros(1, 1), []
         while len(profile) < max_steps:
-            for i, cell in enumerate(decoder.cells):
-                states[i] = x = cell(x, states[i])
+            for i in range(len(decoder.cells)):
+                states[i] = x = literal_cell(decoder, i, x, states[i], row[None])
             x = decoder.dense(x.relu())
             profile.append(x.item())
             if len(profile) >= window and np.std(profile[-window:]) <= std:
@@ -103,12 +116,13 @@ class TestEncoder:
         assert functional.cosine_similarity(full, stem_too, dim=0) < 0.8
 
 
-class TestDecoder:
+@pytest.mark.parametrize("kind", [GRUDecoder, ReinjectingGRUDecoder])
+class TestBothDecoders:
     @pytest.mark.parametrize("dropout", [0.0, 0.3])
     @pytest.mark.parametrize("layers", [1, 3])
-    def test_gradient_is_that_of_the_literal_loop(self, layers, dropout):
+    def test_gradient_is_that_of_the_literal_loop(self, kind, layers, dropout):
         torch.manual_seed(2)
-        decoder = GRUDecoder(12, layers, dropout).double()
+        decoder = kind(12, layers, dropout).double()
         z = torch.randn(5, 12, dtype=torch.float64, requires_grad=True)
         targets = torch.randn(5, 9, dtype=torch.float64)
         counted = torch.arange(9) < torch.tensor([9, 4, 7, 1, 9])[:, None]
@@ -124,6 +138,23 @@ class TestDecoder:
         for mine, other in zip(ours, theirs, strict=True):
             torch.testing.assert_close(mine, other, rtol=1e-10, atol=1e-12)
 
+    @pytest.mark.parametrize("std", [0.003, 0.0003, -1.0])
+    def test_halts_as_the_literal_loop_does(self, kind, std):
+        torch.manual_seed(5)
+        decoder = kind(16).eval()
+        z = 3 * torch.randn(9, 16)
+        outputs, n_outputs, halted = decoder.generate(z, 60, 8, std)
+        expected = literal_generation(decoder, z, 60, 8, std)
+        assert n_outputs.tolist() == [len(profile) for profile in expected]
+        assert halted.tolist() == [len(profile) < 60 for profile in expected]
+        if std > 0:
+            assert len(set(n_outputs.tolist())) > 3
+        for row, profile in zip(outputs, expected, strict=True):
+            np.testing.assert_allclose(row[: len(profile)], profile, atol=1e-6)
+            assert row[len(profile) :].isnan().all()
+
+
+class TestDecoder:
     def test_bfloat16_gradient_points_the_same_way(self):
         torch.manual_seed(2)
         decoder = GRUDecoder(64, dropout=0.0)
@@ -157,21 +188,6 @@ class TestDecoder:
         assert masks.unique().tolist() == [0.0, 1.25]
         assert abs((masks == 0).float().mean() - 0.2) < 0.01
         assert decoder.eval().draw_masks(20, 10) is None
-
-    @pytest.mark.parametrize("std", [0.003, 0.0003, -1.0])
-    def test_halts_as_the_literal_loop_does(self, std):
-        torch.manual_seed(5)
-        decoder = GRUDecoder(16).eval()
-        z = 3 * torch.randn(9, 16)
-        outputs, n_outputs, halted = decoder.generate(z, 60, 8, std)
-        expected = literal_generation(decoder, z, 60, 8, std)
-        assert n_outputs.tolist() == [len(profile) for profile in expected]
-        assert halted.tolist() == [len(profile) < 60 for profile in expected]
-        if std > 0:
-            assert len(set(n_outputs.tolist())) > 3
-        for row, profile in zip(outputs, expected, strict=True):
-            np.testing.assert_allclose(row[: len(profile)], profile, atol=1e-6)
-            assert row[len(profile) :].isnan().all()
 
     def test_stops_computing_for_what_has_halted(self, monkeypatch):
         from pix2prof import decoders
@@ -373,3 +389,11 @@ class TestStorage:
         path.write_text(json.dumps(card))
         with pytest.raises(ValueError, match=r"m/model\.safetensors: does not fit config\.json"):
             load_model(saved[1])
+
+
+def test_binning_averages_squares_before_the_encoder():
+    model, fine = small_model(binning=2).eval(), images(3, 64)
+    coarse = fine.unflatten(2, (32, 2)).unflatten(4, (32, 2)).mean((3, 5))
+    twin = small_model(binning=1).eval()
+    torch.testing.assert_close(model.encode(fine), twin.encode(coarse))
+    assert model.encode(images(2, 65)).shape == model.encode(images(2, 64)).shape

@@ -54,6 +54,15 @@ def test_white_sky_has_unit_power_and_no_correlation():
     assert sky["sources"] == 0
 
 
+def test_neighbours_that_share_their_noise_show_in_the_spectrum():
+    white = np.random.default_rng(1).normal(0, 0.02, (256, 256))
+    table = realism.sky_table([white, white + np.roll(white, 1, axis=1)])
+    assert tuple(table.colnames) == realism.SKY
+    assert table["power_2"][0] == pytest.approx(1.0, abs=0.1)
+    assert table["power_2"][1] == pytest.approx(1.5, abs=0.15)
+    assert table["correlation"][1] == pytest.approx(0.25, abs=0.03)
+
+
 def test_source_counts():
     rng = np.random.default_rng(4)
     image = rng.normal(0, 0.02, (300, 300))
@@ -68,7 +77,7 @@ def test_comparison_of_a_table_with_itself():
     table = realism.galaxy_table([gaussian(flux=f) for f in (200.0, 300.0, 400.0)])
     same = realism.compare(table, table)
     assert list(same["measure"]) == list(realism.MEASURES)
-    assert (same["ks"] == 0).all()
+    assert (same["ks"] == 0).all() and (same["p"] == 1).all()
 
 
 @pytest.mark.skipif(not (REAL / "images").is_dir(), reason="no folder of real galaxies")

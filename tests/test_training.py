@@ -8,10 +8,11 @@ import torch
 
 from pix2prof import checkpoint as checkpoints
 from pix2prof import training
+from pix2prof.batches import Batches
 from pix2prof.checkpoint import ResumeError, list_checkpoints, load_checkpoint, save_checkpoint
 from pix2prof.config import ModelConfig, TrainConfig
 from pix2prof.dataset import Normalisation
-from pix2prof.model import build_model
+from pix2prof.networks import build_model
 from pix2prof.profiles import sma_grid
 from pix2prof.sdss import PIXSCALE, mu_to_intensity
 
@@ -104,7 +105,7 @@ class TestLearning:
         assert len(lines) == 7
         assert "epoch 7/7: 1120 of 1120 images" in lines[-1]
         assert "0 min 00 s left" in lines[-1]
-        validation = training.Batches(Discs(6, 2), model.nodes, NORMALISATION, CROP)
+        validation = Batches(Discs(6, 2), model.nodes, NORMALISATION, CROP)
         again = training.validate(model, validation, torch.float32)
         assert again == pytest.approx(
             (best["validation_loss"], best["validation_deviation"]), rel=1e-6
@@ -132,7 +133,7 @@ class TestLearning:
     def test_training_is_augmented_and_validation_is_not(self):
         pairs = Discs(4, 3)
         nodes = small_model(pairs).nodes
-        batches = training.Batches(pairs, nodes, NORMALISATION, CROP)
+        batches = Batches(pairs, nodes, NORMALISATION, CROP)
         indices = np.arange(4)
         plain = batches.load(indices)[0]
         assert plain.shape == (4, 1, CROP, CROP)

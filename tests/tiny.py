@@ -7,7 +7,8 @@ import torch
 from astropy.io import fits
 
 from pix2prof.dataset import Normalisation
-from pix2prof.model import Pix2Prof, save_model
+from pix2prof.model import Pix2Prof
+from pix2prof.networks import save_model
 
 
 def save_tiny_model(folder):

@@ -1,0 +1,127 @@
+"""The isophote network beside the classical method, on the test set of a survey.
+
+    python benchmarks/beyond.py [--model FOLDER] [--survey FOLDER]
+
+All read the same crops. `automatic` is the classical method on the raw crop, `told` the same with
+the true centre and mask. Deviations are medians along a profile [mag arcsec^-2], summed up over
+profiles as median / 90th / 99th percentile / maximum.
+"""
+
+import argparse
+import time
+
+import numpy as np
+import torch
+
+from pix2prof import isophotes, paths
+from pix2prof.batches import AnnotatedBatches
+from pix2prof.dataset import Pairs, load_survey
+from pix2prof.measured import RowFlag
+from pix2prof.predict import describe_images, load
+from pix2prof.sdss import BANDS
+
+BATCH = 32
+PERCENTILES = (50, 90, 99, 100)
+N_BINS = 5
+COVERAGE = {"68 %": 1.0, "95 %": 2.624}  # Laplace: ln(20) / ln(1 / 0.3173)
+
+
+def gather(pairs, crop, model):
+    """Profiles of every method and what is known, as arrays over pairs."""
+    batches, parts = AnnotatedBatches(pairs, crop), []
+    seconds = dict.fromkeys(("network", "automatic", "told"), 0.0)
+    for start in range(0, len(pairs), BATCH):
+        images, masks, centres, *_ = batches.load(np.arange(start, min(start + BATCH, len(pairs))))
+        clock = [time.perf_counter()]
+        said = describe_images(images.numpy(), model)
+        clock.append(time.perf_counter())
+        automatic = isophotes.measure(images)
+        clock.append(time.perf_counter())
+        told = isophotes.measure(images, centre=centres, mask=masks)
+        clock.append(time.perf_counter())
+        for name, spent in zip(seconds, np.diff(clock), strict=True):
+            seconds[name] += spent
+        found = model.network.profiles(images).centre
+        parts.append(
+            {
+                "network": said["mu"],
+                "automatic": automatic.mu.numpy(),
+                "told": told.mu.numpy(),
+                **{name: said[name] for name in ("mu_err", "ellipticity", "pa", "flag", "growth")},
+                "centre": (found - centres).norm(dim=1).numpy(),
+                "centre_automatic": (automatic.centre - centres).norm(dim=1).numpy(),
+            }
+        )
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, seconds
+
+
+def summary(deviation, where):
+    """Percentiles over profiles of the median deviation along each, and how many they are."""
+    chosen = np.where(where & np.isfinite(deviation), np.abs(deviation), np.nan)
+    chosen = chosen[np.isfinite(chosen).any(1)]
+    medians = np.nanmedian(chosen, axis=1)
+    numbers = " / ".join(f"{x:.3f}" for x in np.percentile(medians, PERCENTILES))
+    return f"{numbers}  ({len(medians)})"
+
+
+def main():
+    """Print everything."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", default="pix2prof")
+    parser.add_argument("--survey", default=paths.workspace("full").survey)
+    arguments = parser.parse_args()
+    torch.set_grad_enabled(False)
+    model, survey = load(arguments.model), load_survey(arguments.survey)
+    pairs = Pairs(survey, "test")
+    values, seconds = gather(pairs, model.crop, model)
+    expert, truth = pairs.profiles("expert_mu"), pairs.profiles("truth_mu")
+    for name in ("network", "automatic", "told"):
+        mu = values[name]
+        print(f"{name}: {1e3 * seconds[name] / len(pairs):.0f} ms an image")
+        print("  against the expert, mu < 26     ", summary(mu - expert, expert < 26))
+        print("  against the expert, all of it   ", summary(mu - expert, np.isfinite(expert)))
+        print("  against the truth, mu < 26      ", summary(mu - truth, truth < 26))
+        print(
+            "  against the truth, 26 to 27.5   ",
+            summary(mu - truth, (truth > 26) & (truth < 27.5)),
+        )
+    for name in ("centre", "centre_automatic"):
+        off = values[name]
+        print(
+            f"{name}: {np.median(off):.2f} px; within 0.5 px {np.mean(off < 0.5):.3f}, "
+            f"2 px {np.mean(off < 2):.3f}"
+        )
+    within = (values["flag"] & RowFlag.BELOW_CUT) == 0
+    length, expected = within.sum(1) * 0.2, np.isfinite(expert).sum(1) * 0.2
+    print(
+        f"length error: median {np.median(length - expected):.1f} arcsec, "
+        f"{np.median(np.abs(length / expected - 1)):.3f} of the length in absolute terms"
+    )
+    shape = np.isfinite(expert)
+    off = np.abs(values["ellipticity"] - pairs.profiles("expert_ellipticity"))
+    print(f"ellipticity: median {np.nanmedian(off[shape]):.4f}")
+    round_off = (pairs.profiles("expert_ellipticity") > 0.15) & shape
+    angle = np.abs((values["pa"] - pairs.profiles("expert_pa") + 90) % 180 - 90)
+    print(f"position angle (ellipticity > 0.15): median {np.nanmedian(angle[round_off]):.2f} deg")
+    coverage(values["network"] - expert, values["mu_err"], expert, pairs)
+    beyond = (truth > 26) & (truth < 27.5) & ~within
+    inside = np.abs(values["network"] - truth) <= values["mu_err"]
+    print(f"beyond the cut, 26 to 27.5 (truth): 68 % interval holds {inside[beyond].mean():.3f}")
+
+
+def coverage(deviation, error, expert, pairs):
+    """Print the share of expert values within the errors, by radial bin and band."""
+    row = np.arange(expert.shape[1])
+    share = row * N_BINS // np.isfinite(expert).sum(1)[:, None]
+    known = np.isfinite(expert) & np.isfinite(deviation)
+    for label, factor in COVERAGE.items():
+        inside = np.abs(deviation) <= factor * error
+        print(f"{label} interval holds, by fifth of the radius:")
+        for band in (*range(len(BANDS)), None):
+            here = known & (True if band is None else (pairs.band == band)[:, None])
+            shares = [inside[here & (share == number)].mean() for number in range(N_BINS)]
+            print("  ", "all" if band is None else BANDS[band], *(f"{x:.3f}" for x in shares))
+
+
+if __name__ == "__main__":
+    main()

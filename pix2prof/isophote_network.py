@@ -1,0 +1,346 @@
+"""Beyond the paper: a network that proposes, isophotes that are read, a network that judges.
+
+The finder says where the centre is and which pixels are other sources, the classical method fits
+and reads the isophotes, and the reader writes the profile from what it read and from what it has
+learnt of galaxies, with an error at every radius.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from . import isophotes
+from .background import pixel_noise
+from .extraction import curve_of_growth
+from .familiarity import Familiarity
+from .finder import Finder, finder_loss
+from .measured import RowFlag
+from .profiles import MAX_STEPS, sma_grid
+from .reader import LOG_SCALES, Reader, Reading, reader_loss, reading
+from .sdss import ZEROPOINT
+
+MEMORY = 1024
+RECALLED = 96
+BATCH = 32
+FAMILIAR = 1500
+N_BINS = 5
+LAPLACE_68 = -math.log(1 - 0.6827)
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """What the network says of B galaxies, on the profile's grid of T steps.
+
+    Attributes
+    ----------
+    mu, mu_err : torch.Tensor, shape (B, T)
+        [mag arcsec^-2]; NaN from the end on.
+    ellipticity, pa : torch.Tensor, shape (B, T)
+        Without unit; [deg] counter-clockwise from +x.
+    n_within : torch.Tensor of int, shape (B,)
+        Rows that the image's S/N supports; further out the profile is inferred.
+    centre : torch.Tensor, shape (B, 2)
+        (x, y) [px].
+    foreign : torch.Tensor of bool, shape (B, H, W)
+        Pixels taken to be other sources.
+    strangeness : torch.Tensor, shape (B,)
+        How unlike the training set the images are, see `Familiarity`; over 1 is strange.
+    """
+
+    mu: torch.Tensor
+    mu_err: torch.Tensor
+    ellipticity: torch.Tensor
+    pa: torch.Tensor
+    n_within: torch.Tensor
+    centre: torch.Tensor
+    foreign: torch.Tensor
+    strangeness: torch.Tensor
+
+    @property
+    def below_cut(self):
+        """True on rows beyond the S/N cut, shape (B, T)."""
+        row = torch.arange(self.mu.shape[1], device=self.mu.device)
+        return row >= self.n_within[:, None]
+
+
+class IsophoteNetwork(nn.Module):
+    """Finder, isophotes and reader.
+
+    Parameters
+    ----------
+    faintest : float
+        Surface brightness at which a profile ends [mag arcsec^-2].
+    """
+
+    normalise = "none"
+    n_steps = MAX_STEPS
+
+    def __init__(self, faintest=28.0):
+        super().__init__()
+        self.kwargs = {"decoder": "isophote", "faintest": faintest}
+        self.faintest = faintest
+        self.finder = Finder()
+        self.reader = Reader(self.finder.width)
+        self.register_buffer("calibration", torch.ones(N_BINS + 1))
+        self.familiar = Familiarity(self.finder.width)
+        self.memory = []
+
+    @property
+    def device(self):
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def rows(self):
+        """Rows of the profile's grid at which the reader writes."""
+        return self.reader.rows
+
+    def read(self, images, covered=None, dtype=torch.float32):
+        """Find, and read the isophotes; nothing of it is differentiated.
+
+        Parameters
+        ----------
+        images : torch.Tensor, shape (B, H, W)
+            [nanomaggies per pixel]
+        covered : torch.Tensor of bool, shape (B, H, W), optional
+            False where there is nothing to read. Default: everywhere there is.
+        dtype : torch.dtype
+            Of the finder's convolutions.
+
+        Returns
+        -------
+        found : pix2prof.finder.Found
+            With gradients in training.
+        measured : pix2prof.isophotes.Isophotes
+        noise : torch.Tensor, shape (B,)
+        """
+        found = self.finder(images, dtype)
+        with torch.no_grad():
+            foreign = found.foreign > 0
+            if covered is not None:
+                foreign = foreign | ~covered
+            measured = isophotes.measure(images, near=found.centre, mask=foreign)
+        return found, measured, pixel_noise(images)
+
+    def begin_epoch(self):
+        """Forget what was read in the epoch before: the finder has moved on."""
+        self.memory = []
+
+    def loss(self, batch, config, generator, of_dropout=None, dtype=torch.float32):
+        """Loss of a training step.
+
+        The finder learns from this batch. The reader, which is quick where measuring is slow,
+        learns from a draw of everything that was read in this epoch.
+
+        Parameters
+        ----------
+        batch : sequence of torch.Tensor
+            As `pix2prof.batches.AnnotatedBatches` loads them.
+        config : pix2prof.config.TrainConfig
+        generator : numpy.random.Generator
+            Draws from the memory.
+        of_dropout
+            Not used: nothing is dropped.
+        dtype : torch.dtype
+
+        Returns
+        -------
+        loss : torch.Tensor
+        squares : float
+            Sum of the squared errors over nodes within the S/N cut [mag^2 arcsec^-4].
+        n_nodes : int
+            How many they are.
+        """
+        images, masks, centres, mu, ellipticity, n_within = batch
+        found, measured, noise = self.read(images, dtype=dtype)
+        loss = finder_loss(found, centres, masks)
+        targets = self._targets(mu, ellipticity, n_within)
+        read = reading(measured, noise, found.pooled.detach(), self.rows)
+        self.memory = [*self.memory, (*read, *targets)][-MEMORY // len(images) :]
+        recalled = [torch.cat(parts) for parts in zip(*self.memory, strict=True)]
+        drawn = generator.permutation(len(recalled[0]))[:RECALLED]
+        drawn = torch.from_numpy(drawn).to(self.device)
+        recalled = [x[drawn] for x in recalled]
+        read, targets = Reading(*recalled[:-3]), recalled[-3:]
+        of_reader, error = reader_loss(self.reader(read), read, *targets)
+        within = targets[1] & torch.isfinite(targets[0])
+        return loss + of_reader, error[within].square().sum().item(), int(within.sum())
+
+    def judge(self, batch, dtype=torch.float32):
+        """Errors of a batch.
+
+        Returns
+        -------
+        squares : float
+            Sum of the squared errors over nodes within the S/N cut [mag^2 arcsec^-4].
+        n_nodes : int
+            How many they are.
+        deviations : torch.Tensor, shape (B,)
+            Median absolute deviation of each profile within the cut [mag arcsec^-2].
+        """
+        images, _, _, mu, _, n_within = batch
+        said = self.profiles(images, dtype=dtype)
+        row = torch.arange(mu.shape[1], device=mu.device)
+        error = (said.mu - mu).abs().masked_fill(row >= n_within[:, None], math.nan)
+        at_nodes = error[:, self.rows]
+        at_nodes = at_nodes[torch.isfinite(at_nodes)]
+        return at_nodes.square().sum().item(), len(at_nodes), error.nanmedian(1).values
+
+    @torch.no_grad()
+    def calibrate(self, train, validation, dtype=torch.float32):
+        """Scale the errors, and learn what an image of the training set is like.
+
+        Errors are scaled so that 68.27 per cent of the validation set's deviations lie within, in
+        `N_BINS` shares of the way from the centre to the S/N cut, and one beyond. Of both sets the
+        images are taken as they are, of the training set at most `FAMILIAR`.
+
+        Parameters
+        ----------
+        train, validation : pix2prof.batches.AnnotatedBatches
+        dtype : torch.dtype
+        """
+        self.calibration.fill_(1.0)
+        pooled = [
+            self.finder(batch[0].to(self.device), dtype).pooled
+            for batch in _in_order(train, FAMILIAR)
+        ]
+        ratios, places, others = [], [], []
+        for batch in _in_order(validation):
+            images, _, _, mu, *_ = (x.to(self.device) for x in batch)
+            said = self.profiles(images, dtype=dtype)
+            known = torch.isfinite(said.mu) & torch.isfinite(mu)
+            ratios.append(((said.mu - mu).abs() / said.mu_err)[known])
+            places.append(_bins(said.n_within, mu.shape[1])[known])
+            others.append(self.finder(images, dtype).pooled)
+        self.familiar.learn(torch.cat(pooled), torch.cat(others))
+        ratios, places = torch.cat(ratios), torch.cat(places)
+        for number in range(N_BINS + 1):
+            ordered = ratios[places == number].sort().values
+            if len(ordered):
+                self.calibration[number] = ordered[int(0.6827 * (len(ordered) - 1))]
+
+    @torch.no_grad()
+    def profiles(self, images, covered=None, dtype=torch.float32):
+        """Profiles of images.
+
+        Parameters
+        ----------
+        images : torch.Tensor, shape (B, H, W)
+            [nanomaggies per pixel], finite, H and W multiples of 32.
+        covered : torch.Tensor of bool, shape (B, H, W), optional
+            False where an image was padded. Default: it was not.
+        dtype : torch.dtype
+            Of the finder's convolutions.
+
+        Returns
+        -------
+        Profiles
+        """
+        found, measured, noise = self.read(images, covered, dtype)
+        written = self.reader(reading(measured, noise, found.pooled, self.rows))
+        written = written.on_grid(self.rows, measured.mu.shape[1])
+        mu, row = (
+            written.mu(measured.intensity),
+            torch.arange(measured.mu.shape[1], device=self.device),
+        )
+        outside = written.within < 0
+        n_within = torch.where(outside.any(1), outside.int().argmax(1), mu.shape[1])
+        ended = (written.belief > self.faintest) & (row >= n_within[:, None])
+        n_rows = torch.where(ended.any(1), ended.int().argmax(1), mu.shape[1])
+        scale = written.log_scale.clamp(*LOG_SCALES).exp() * LAPLACE_68
+        scale = scale * self.calibration[_bins(n_within, mu.shape[1])]
+        beyond = row >= n_rows[:, None]
+        pa = measured.pa.gather(1, _last_known(measured.pa))
+        return Profiles(
+            mu.masked_fill(beyond, math.nan),
+            scale.masked_fill(beyond, math.nan),
+            written.ellipticity(measured.ellipticity).masked_fill(beyond, math.nan),
+            pa.masked_fill(beyond, math.nan),
+            n_within,
+            measured.centre,
+            found.foreign > 0,
+            self.familiar(found.pooled),
+        )
+
+    def predict(self, images, dtype=torch.float32):
+        """Profiles within the S/N cut, as `pix2prof.model.Pix2Prof.predict` gives them.
+
+        Parameters
+        ----------
+        images : torch.Tensor, shape (B, 1, H, W)
+            [nanomaggies per pixel]
+        dtype : torch.dtype
+
+        Returns
+        -------
+        mu : torch.Tensor of float32, shape (B, T)
+        n_valid : torch.Tensor of int, shape (B,)
+        """
+        said = self.profiles(images[:, 0].to(self.device), None, dtype)
+        return said.mu.masked_fill(said.below_cut, math.nan), said.n_within
+
+    def describe(self, images, covered=None, dtype=torch.float32):
+        """All that the network says of images, by the names of the profile table's columns.
+
+        Parameters
+        ----------
+        images : torch.Tensor, shape (B, 1, H, W)
+            [nanomaggies per pixel]
+        covered : torch.Tensor of bool, shape (B, H, W), optional
+            False where an image was padded. Default: it was not.
+        dtype : torch.dtype
+
+        Returns
+        -------
+        dict of torch.Tensor, shape (B, T)
+            ``mu``, ``mu_err`` [mag arcsec^-2], ``ellipticity``, ``pa`` [deg], ``intensity``,
+            ``intensity_err`` [nanomaggies arcsec^-2], ``growth``, ``growth_err`` [nanomaggies],
+            NaN from the end on; ``flag``, `RowFlag.BELOW_CUT` where the profile is inferred
+            rather than measured; and ``strangeness`` of shape (B,), see `Profiles`.
+        """
+        said = self.profiles(images[:, 0].to(self.device), covered, dtype)
+        intensity = 10 ** (0.4 * (ZEROPOINT - said.mu))
+        error = intensity * said.mu_err * 0.4 * math.log(10)
+        sma = torch.as_tensor(sma_grid(said.mu.shape[1])).to(said.mu)
+        growth, growth_err = curve_of_growth(
+            intensity, error, sma, torch.nan_to_num(said.ellipticity)
+        )
+        beyond = torch.isnan(said.mu)
+        return {
+            "mu": said.mu,
+            "mu_err": said.mu_err,
+            "ellipticity": said.ellipticity,
+            "pa": said.pa,
+            "intensity": intensity,
+            "intensity_err": error,
+            "growth": growth.masked_fill(beyond, math.nan),
+            "growth_err": growth_err.masked_fill(beyond, math.nan),
+            "flag": said.below_cut.int() * int(RowFlag.BELOW_CUT),
+            "strangeness": said.strangeness,
+        }
+
+    def _targets(self, mu, ellipticity, n_within):
+        mu = torch.where(mu < self.faintest + 1, mu, math.nan)
+        return mu[:, self.rows], self.rows < n_within[:, None], ellipticity[:, self.rows]
+
+
+def _in_order(batches, most=None):
+    """Batches of the first `most` pairs, as they are."""
+    n = len(batches.pairs) if most is None else min(most, len(batches.pairs))
+    for indices in torch.arange(n).split(BATCH):
+        yield batches.load(indices.numpy())
+
+
+def _bins(n_within, n_steps):
+    """Fifth of the way to the S/N cut in which each row lies, and the last bin beyond it."""
+    row = torch.arange(n_steps, device=n_within.device)
+    share = (row * N_BINS) // n_within.clamp(min=1)[:, None]
+    return share.clamp(max=N_BINS)
+
+
+def _last_known(values):
+    """Index of each element, or of the last finite one before it."""
+    at = torch.arange(values.shape[1], device=values.device)
+    return torch.where(torch.isfinite(values), at, 0).cummax(1).values

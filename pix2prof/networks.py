@@ -1,0 +1,171 @@
+"""The networks by name: made from parameters, written to disk, read back."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from inspect import signature
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from . import __version__
+from .decoders import DECODERS
+from .isophote_network import IsophoteNetwork
+from .model import Pix2Prof
+
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+NETWORKS = {"isophote": IsophoteNetwork} | dict.fromkeys(DECODERS, Pix2Prof)
+"""``model.decoder`` -> class."""
+
+
+def make_network(decoder="gru", **kwargs):
+    """Make a network.
+
+    Parameters
+    ----------
+    decoder : str
+        A key of `NETWORKS`.
+    **kwargs
+        Of its class; what the class does not know is left out.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    ValueError
+        If there is no such decoder.
+    """
+    if decoder not in NETWORKS:
+        raise ValueError(f"model.decoder is {decoder!r}: it must be one of {', '.join(NETWORKS)}")
+    cls = NETWORKS[decoder]
+    known = signature(cls).parameters
+    return cls(**{name: x for name, x in {"decoder": decoder, **kwargs}.items() if name in known})
+
+
+def build_model(config, mu_mean, mu_std, seed):
+    """Make an untrained network.
+
+    Parameters
+    ----------
+    config : pix2prof.config.ModelConfig
+    mu_mean, mu_std : float
+        Of the training set's profiles [mag arcsec^-2].
+    seed : int
+        Of the initial weights; the global generator is left as it was.
+
+    Returns
+    -------
+    torch.nn.Module
+        In channels-last layout.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = make_network(**asdict(config), mu_mean=mu_mean, mu_std=mu_std)
+    return model.to(memory_format=torch.channels_last)
+
+
+def save_model(model, folder, *, normalisation, **provenance):
+    """Write a network's weights and what is needed to use them.
+
+    Matrices and kernels are written as float16, which halves the file; the rest, where small
+    numbers matter, as float32.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Of `make_network`.
+    folder : path-like
+        Made if it is not there; gets ``model.safetensors`` and ``config.json``.
+    normalisation : dict
+        Of the images, as plain values.
+    **provenance
+        Plain values to keep beside it (training set, results, versions).
+
+    Returns
+    -------
+    str
+        SHA-256 of the weights' file.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: (x.half() if x.ndim > 1 else x).detach().cpu().contiguous()
+        for name, x in model.state_dict().items()
+    }
+    weights = save_tensors(tensors)
+    digest = hashlib.sha256(weights).hexdigest()
+    card = {
+        "version": __version__,
+        "model": model.kwargs,
+        "normalisation": normalisation,
+        "provenance": provenance,
+        "sha256": digest,
+    }
+    _replace(folder / WEIGHTS_FILE, weights)
+    _replace(folder / CONFIG_FILE, (json.dumps(card, indent=2) + "\n").encode())
+    return digest
+
+
+def load_model(folder, device="cpu"):
+    """Read a network that `save_model` wrote.
+
+    Parameters
+    ----------
+    folder : path-like
+    device : str or torch.device
+
+    Returns
+    -------
+    model : torch.nn.Module
+        Of `make_network`.
+        In evaluation mode.
+    card : dict
+        ``config.json``: version, model, normalisation, provenance, sha256.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the two files is missing.
+    ValueError
+        If one is damaged, or they do not belong together; the message names the file.
+    """
+    folder = Path(folder)
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"{folder / name}: no such file; a model is a folder with {CONFIG_FILE} and "
+                f"{WEIGHTS_FILE}"
+            )
+    path = folder / CONFIG_FILE
+    try:
+        card = json.loads(path.read_text())
+        model = make_network(**card["model"])
+        expected = card["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not a model's configuration ({error!r})") from error
+    path = folder / WEIGHTS_FILE
+    weights = path.read_bytes()
+    digest = hashlib.sha256(weights).hexdigest()
+    if digest != expected:
+        raise ValueError(
+            f"{path}: its SHA-256 is {digest[:12]}..., but {CONFIG_FILE} gives "
+            f"{str(expected)[:12]}...; it is damaged or of another model: copy both files again"
+        )
+    try:
+        model.load_state_dict(load_tensors(weights))
+    except (SafetensorError, RuntimeError) as error:
+        raise ValueError(f"{path}: does not fit {CONFIG_FILE} ({error})") from error
+    return model.to(device, memory_format=torch.channels_last).eval(), card
+
+
+def _replace(path, content):
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)

@@ -1,0 +1,29 @@
+import torch
+
+from pix2prof.familiarity import Familiarity
+
+
+def test_distance_knows_the_spread_of_each_direction():
+    generator = torch.Generator().manual_seed(0)
+    scale = torch.tensor([1.0, 10.0, 0.1])
+    train = torch.randn(4000, 3, generator=generator) * scale + 5
+    validation = torch.randn(2000, 3, generator=generator) * scale + 5
+    familiar = Familiarity(3)
+    familiar.learn(train, validation)
+    inside = familiar(torch.randn(5000, 3, generator=generator) * scale + 5) < 1
+    assert 0.985 < inside.float().mean() < 0.995
+    off = torch.full((3, 3), 5.0) + torch.diag(8 * scale)
+    assert (familiar(off) > 1.5).all()
+    torch.testing.assert_close(familiar(off)[0], familiar(off)[1], rtol=0.1, atol=0)
+
+
+def test_directions_that_never_vary_do_no_harm():
+    generator = torch.Generator().manual_seed(1)
+    train = torch.randn(500, 4, generator=generator)
+    train[:, 2] = 3.0
+    familiar = Familiarity(4)
+    familiar.learn(train, train[:100])
+    assert torch.isfinite(familiar(train)).all()
+    strange = train[:1].clone()
+    strange[0, 2] = 4.0
+    assert familiar(strange) > 1
