@@ -1,5 +1,6 @@
 """FITS files: the image in one, with its headers and WCS; mock galaxies into one."""
 
+import contextlib
 import warnings
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from .packed import packed_lie
 from .sdss import BANDS, PIXSCALE, ZEROPOINT
 
 MAX_PIXELS = 2**28
@@ -34,7 +36,7 @@ class ImageError(ValueError):
         return f"{self.path}: {self.found}; {self.remedy}"
 
 
-def open_image(path, hdu=None):
+def open_image(path, hdu=None, plane=None):
     """Read the pixels, headers and celestial WCS of one image.
 
     Parameters
@@ -44,6 +46,8 @@ def open_image(path, hdu=None):
     hdu : int or str, optional
         The HDU's number or name; else the first with two dimensions, or three of which the
         first is one plane.
+    plane : int, optional
+        The plane of a cube [0-based, along its first axis]; `hdu` is then the cube's.
 
     Returns
     -------
@@ -64,23 +68,48 @@ def open_image(path, hdu=None):
         image.
     """
     path = Path(path)
+    with opened(path) as (hdus, caught):
+        number, flags = (hdu, ()) if plane is not None else _choose(path, hdus, hdu)
+        headers = [hdus[number].header.copy(), hdus[0].header.copy()]
+        data = _plane(path, number, hdus[number], plane)
+        if any("truncated" in str(w.message) for w in caught):
+            flags = (*flags, "the file is shorter than its headers say, but the image is whole")
+        wcs = _celestial(headers[0])
+    return data, headers, wcs, flags
+
+
+@contextlib.contextmanager
+def opened(path):
+    """Open a FITS file, with every way in which that fails turned into words.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Yields
+    ------
+    hdus : astropy.io.fits.HDUList
+    caught : list of warnings.WarningMessage
+        What astropy warned of so far.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be opened, or the block meets an error in it.
+    """
+    path = Path(path)
     _require_file(path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             with path.open("rb") as stream, fits.open(stream, memmap=False) as hdus:
-                number, flags = _choose(path, hdus, hdu)
-                headers = [hdus[number].header.copy(), hdus[0].header.copy()]
-                data = _plane(path, number, hdus[number])
+                yield hdus, caught
         except ImageError:
             raise
         except Exception as error:  # a corrupt file makes astropy raise almost anything
             cut = any("truncated" in str(w.message) for w in caught)
             raise _unreadable(path, error, cut) from error
-        if any("truncated" in str(w.message) for w in caught):
-            flags = (*flags, "the file is shorter than its headers say, but the image is whole")
-        wcs = _celestial(headers[0])
-    return data, headers, wcs, flags
 
 
 def _require_file(path):
@@ -113,17 +142,19 @@ def _unreadable(path, error, truncated):
     )
 
 
-def _shape(hdu):
+def image_shape(hdu):
+    """Shape of an HDU's image, ``()`` where it has none or a side of zero."""
     shape = tuple(getattr(hdu, "shape", ())) if getattr(hdu, "is_image", False) else ()
     return shape if all(side > 0 for side in shape) else ()
 
 
-def _usable(shape):
+def usable(shape):
+    """Whether an image of this shape is one plane."""
     return len(shape) == 2 or (len(shape) == 3 and shape[0] == 1)
 
 
 def _describe(number, hdu):
-    shape = _shape(hdu)
+    shape = image_shape(hdu)
     if shape:
         return f"HDU {number} has {len(shape)} dimension(s) of {' x '.join(map(str, shape))}"
     if hasattr(hdu, "columns"):
@@ -142,33 +173,38 @@ def _choose(path, hdus, wanted):
             raise ImageError(
                 path, f"there is no HDU {wanted!r}", f"choose one of: {names}"
             ) from error
-        if not _usable(_shape(found)):
+        if not usable(image_shape(found)):
             raise ImageError(
                 path, _describe(number, found), "choose an HDU with a 2-D image (--hdu)"
             )
         return number, ()
     passed = []
     for number, found in enumerate(hdus):
-        if _usable(_shape(found)):
+        if usable(image_shape(found)):
             flags = [f"{text} and was passed over" for shape, text in passed if len(shape) > 2]
             return number, tuple(flags)
-        passed.append((_shape(found), _describe(number, found)))
+        passed.append((image_shape(found), _describe(number, found)))
     raise ImageError(
         path,
         "no 2-D image: " + ", ".join(text for _, text in passed),
-        "give a file with one 2-D image, or a cube's planes one by one",
+        "give a file with one 2-D image; --format parquet does every plane of a cube",
     )
 
 
-def _plane(path, number, hdu):
-    shape = _shape(hdu)
+def _plane(path, number, hdu, plane):
+    shape = image_shape(hdu) if plane is None else image_shape(hdu)[1:]
     if np.prod(shape, dtype=float) > MAX_PIXELS:
         raise ImageError(
             path,
             f"HDU {number} claims {' x '.join(map(str, shape))} pixels",
             f"cut the galaxy out first (at most {MAX_PIXELS:.2g} pixels)",
         )
-    data = hdu.data
+    if isinstance(hdu, fits.CompImageHDU):
+        with path.open("rb") as stream:
+            lie = packed_lie(stream, number)
+        if lie:
+            raise ImageError(path, f"the fpack image is corrupt: {lie}", "download it again")
+    data = hdu.data if plane is None else hdu.section[plane]
     if data is None or tuple(data.shape) != shape:
         raise ImageError(path, "the file is truncated", "copy or download it again")
     if data.dtype.kind not in "fiu":

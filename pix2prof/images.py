@@ -64,7 +64,9 @@ def stem(path):
     return re.sub(r"(\.(fits?|fts))?(\.(gz|bz2|fz|xz|Z))?$", "", name, flags=re.IGNORECASE) or name
 
 
-def read_image(path, *, hdu=None, pixscale=None, zeropoint=None, band=None, centre=None):
+def read_image(
+    path, *, hdu=None, plane=None, pixscale=None, zeropoint=None, band=None, centre=None
+):
     """Read a galaxy's image from a FITS file.
 
     Integer, scaled (``BSCALE``, ``BZERO``), big-endian and compressed (gzip, bzip2, fpack)
@@ -77,6 +79,8 @@ def read_image(path, *, hdu=None, pixscale=None, zeropoint=None, band=None, cent
         The file.
     hdu : int or str, optional
         The HDU's number or name.
+    plane : int, optional
+        The plane, if that HDU is a cube.
     pixscale : float, optional
         Pixel scale [arcsec]; else that of the WCS, else the keyword ``PIXSCALE``.
     zeropoint : float, optional
@@ -97,7 +101,7 @@ def read_image(path, *, hdu=None, pixscale=None, zeropoint=None, band=None, cent
         If there is no such file, it is not FITS or is truncated, holds no image that can
         be used, or says no pixel scale.
     """
-    data, headers, wcs, flags = open_image(path, hdu)
+    data, headers, wcs, flags = open_image(path, hdu, plane)
     if min(data.shape) < MIN_SIDE:
         raise ImageError(
             path,
@@ -247,6 +251,25 @@ def _to_nanomaggies(path, data, zeropoint):
             data = data * np.asarray(mag_to_flux(zeropoint), dtype=data.dtype)
     with np.errstate(invalid="ignore"):
         data[~(np.abs(data) < MAX_FLUX)] = np.nan
+    check_pixels(path, data)
+    return data
+
+
+def check_pixels(path, data):
+    """Refuse an image that shows nothing.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its file.
+    data : (H, W) numpy.ndarray
+        Flux [nanomaggies per pixel].
+
+    Raises
+    ------
+    ImageError
+        If more than half of the pixels are NaN or infinite, or all are the same.
+    """
     finite = data[np.isfinite(data)]
     if finite.size < data.size / 2:
         raise ImageError(
@@ -260,7 +283,6 @@ def _to_nanomaggies(path, data, zeropoint):
             f"the image is constant (every pixel is {finite[0]:.4g} nanomaggies)",
             "give an image with a galaxy on it",
         )
-    return data
 
 
 def _check_centre(path, shape, centre):

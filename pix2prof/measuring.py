@@ -70,6 +70,27 @@ def measure_file(
     return tables
 
 
+def measure_image(image):
+    """Measure the profile of the galaxy on an image that was read already.
+
+    Parameters
+    ----------
+    image : pix2prof.images.Image
+        As `pix2prof.images.read_image` gives it.
+
+    Returns
+    -------
+    table : astropy.table.QTable
+        As `measure_file` gives it.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be measured.
+    """
+    return _table(image, _measure(image, image.centre, None))
+
+
 def _measure(image, centre, mask, geometry=None):
     try:
         return measure(

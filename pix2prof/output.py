@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -43,6 +44,23 @@ def unique_names(paths):
             names[i] = f"{name}-{number}"
         taken.add(names[i].lower())
     return names
+
+
+def safe_name(text):
+    """Make a file's name, without folders, of any text.
+
+    Parameters
+    ----------
+    text : str
+        For instance a name out of a catalogue.
+
+    Returns
+    -------
+    name : str
+        Letters, digits, spaces and ``_ . + -`` alone, at most 120; neither hidden nor empty.
+    """
+    name = re.sub(r"[^A-Za-z0-9_.+ -]", "_", text)[:120].strip(" .")
+    return name or "_"
 
 
 def _repeated(names):

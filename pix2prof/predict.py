@@ -254,9 +254,9 @@ def predict_files(paths, model, *, batch_size=BATCH, precision="float32", **opti
     for path in paths:
         batch.append(_prepare(path, model.crop, options))
         if len(batch) == batch_size:
-            yield from _predict_batch(batch, model, precision)
+            yield from predict_stamps(batch, model, precision=precision)
             batch = []
-    yield from _predict_batch(batch, model, precision)
+    yield from predict_stamps(batch, model, precision=precision)
 
 
 def _prepare(path, crop, options):
@@ -269,7 +269,24 @@ def _prepare(path, crop, options):
         return ImageError(path, f"it cannot be read ({error})", "check the disk")
 
 
-def _predict_batch(batch, model, precision):
+def predict_stamps(batch, model, *, precision="float32"):
+    """Predict the profiles of images that were prepared elsewhere.
+
+    Parameters
+    ----------
+    batch : sequence of (pix2prof.images.Image, pix2prof.stamps.Stamp) or ImageError
+        What `pix2prof.stamps.make_stamp` made of each image, whose pixels are not used; or why
+        there is none.
+    model : Predictor
+        As `load` gives it.
+    precision : {"float32", "bf16", "auto"}
+        Of the arithmetic.
+
+    Yields
+    ------
+    prediction : Prediction
+        One for each, in order.
+    """
     stamps = [item[1] for item in batch if not isinstance(item, ImageError)]
     columns, place = {}, count()
     if stamps:

@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy import ndimage
-from scipy.interpolate import make_interp_spline
 
 from .sdss import PIXSCALE
 
@@ -102,6 +101,8 @@ def _axis_starts(n, factor, centre, size):
 
 
 def _regroup(data, starts, factor, axis):
+    from scipy.interpolate import make_interp_spline  # slow to import, and not always needed
+
     data = np.moveaxis(np.asarray(data, dtype=float), axis, 0)
     total = np.zeros((len(data) + 1, data.shape[1]))
     np.cumsum(data, axis=0, out=total[1:])

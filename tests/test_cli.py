@@ -2,19 +2,15 @@
 
 import subprocess
 import sys
-from dataclasses import asdict
 
 import numpy as np
 import pytest
-import torch
 from astropy.io import fits
 from astropy.table import QTable
+from tiny import galaxy, save, save_tiny_model
 
 from pix2prof.cli import main
-from pix2prof.dataset import Normalisation
 from pix2prof.images import read_image
-from pix2prof.model import Pix2Prof
-from pix2prof.networks import save_model
 from pix2prof.output import replacing, unique_names
 from pix2prof.profiles import PA_ARRAY, PA_SKY, read_profile
 
@@ -22,25 +18,7 @@ from pix2prof.profiles import PA_ARRAY, PA_SKY, read_profile
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A tiny untrained model's folder."""
-    folder = tmp_path_factory.mktemp("a model") / "tiny"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        network = Pix2Prof("standard", latent=16, layers=1, step=2.0, max_sma=60.0, mu_mean=23.0)
-    save_model(network, folder, normalisation=asdict(Normalisation(-1.0, 20.0)), crop=64)
-    return folder
-
-
-def galaxy(size=80, seed=0, shift=(0.0, 0.0), ellipticity=0.0):
-    y, x = np.indices((size, size)) - (size - 1) / 2
-    light = 5 * np.exp(-np.hypot(x - shift[0], (y - shift[1]) / (1 - ellipticity)) / 6)
-    return light + 0.03 * np.random.default_rng(seed).standard_normal(light.shape)
-
-
-def save(path, data, **keys):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    keys = {"PIXSCALE": 0.396, "ZEROPT": 22.5, "BAND": "r", **keys}
-    fits.PrimaryHDU(data.astype("f4"), fits.Header(keys)).writeto(path)
-    return path
+    return save_tiny_model(tmp_path_factory.mktemp("a model") / "tiny")
 
 
 def run(*words):

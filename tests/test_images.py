@@ -234,7 +234,7 @@ BAD = {
     "no image": ("no 2-D image: HDU 0 holds no data", "give a file with one 2-D image"),
     "table": ("HDU 1 is a table", "2-D image"),
     "spectrum": ("HDU 0 has 1 dimension", "2-D image"),
-    "cube": ("3 dimension.* 3 x 40 x 40", "planes one by one"),
+    "cube": ("3 dimension.* 3 x 40 x 40", "every plane of a cube"),
     "missing": ("no such file", "check the name"),
     "folder": ("folder", "name the FITS files"),
     "empty": ("empty", "download it again"),

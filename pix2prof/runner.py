@@ -1,0 +1,199 @@
+"""Any number of images to a table on disk: resumed where it was, with nothing lost."""
+
+import os
+from collections import Counter
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from . import __version__
+from .dispatch import Lost, Processes, dispatch
+from .inputs import file_name, find_items, fingerprint
+from .output import replacing
+from .parts import Parts
+from .progress import Progress
+from .rows import failure, schema
+from .tasks import Batch, MeasureTask, PredictTask, loaded
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did.
+
+    Parameters
+    ----------
+    items : int
+        All that there is.
+    done : int
+        Items that this run did; the others were done before.
+    rows : int
+        Rows that this run wrote.
+    failures : int
+        Failures of all runs into this folder.
+    """
+
+    items: int
+    done: int
+    rows: int
+    failures: int
+
+
+def predict_task(model="paper", **options):
+    """Make the task of predicting with a trained network.
+
+    Parameters
+    ----------
+    model : str or Path
+        As `pix2prof.predict.load` takes it.
+    **options
+        ``hdu, pixscale, zeropoint, band, centre`` as in `pix2prof.cutouts.read_item`.
+
+    Returns
+    -------
+    task : pix2prof.tasks.PredictTask
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `pix2prof.predict.load`.
+    """
+    where = os.path.abspath(model) if Path(model).is_dir() else str(model)
+    found = loaded(where)
+    return PredictTask(options=options, model=where, sha256=found.sha256, crop=found.crop)
+
+
+def measure_task(**options):
+    """Make the task of measuring with the classical method.
+
+    Parameters
+    ----------
+    **options
+        As in `predict_task`.
+
+    Returns
+    -------
+    task : pix2prof.tasks.MeasureTask
+    """
+    return MeasureTask(options=options)
+
+
+def run_many(
+    task,
+    sources,
+    out,
+    *,
+    format="parquet",
+    readers=None,
+    workers=None,
+    scheduler=None,
+    batch_size=BATCH,
+    part_items=512,
+    stream=None,
+):
+    """Do a task on any number of images, and keep what comes of them in a folder.
+
+    A run that was killed and is started again does what is left.
+
+    Parameters
+    ----------
+    task : pix2prof.tasks.Task
+        As `predict_task` or `measure_task` makes it.
+    sources : sequence of str or Path
+        As in `pix2prof.inputs.find_items`.
+    out : str or Path
+        Folder of the results, see `pix2prof.parts.Parts`.
+    format : {"parquet", "ecsv", "fits"}
+        The last two: one file a galaxy and band as well, in `out`.
+    readers : int, optional
+        Processes that read while this one computes; half of the cores, 8 at most.
+    workers : int, optional
+        Processes of a local Dask cluster, which do all of it.
+    scheduler : str, optional
+        Address of a Dask cluster that does.
+    batch_size : int
+        Items that are read, computed, retried together.
+    part_items : int
+        Items of a Parquet part.
+    stream : file, optional
+        Where progress is told; standard error.
+
+    Returns
+    -------
+    summary : Summary
+
+    Raises
+    ------
+    ResumeError
+        If `out` holds the results of other inputs, options or another model.
+    FileNotFoundError, ValueError
+        If a list, a catalogue or dask.distributed is missing or unusable.
+    """
+    if format != "parquet":
+        names = Counter(file_name(item).lower() for item in find_items(sources, out))
+        shared = frozenset(name for name, count in names.items() if count > 1)
+        task = replace(task, format=format, shared=shared)
+    with Parts(out, schema(task.columns), _identity(task, sources), part_items) as parts:
+
+        def left():
+            for item in find_items(sources, out):
+                if not parts.done or fingerprint(item.key) not in parts.done:
+                    yield item
+
+        total = sum(1 for _ in find_items(sources, out))
+        to_do = sum(1 for _ in left()) if parts.done else total
+        progress = Progress(to_do, total - to_do, stream)
+        rows = 0
+        if to_do:
+            road = _road(task, left(), readers, workers, scheduler, batch_size)
+            with closing(road):
+                for items, batch in road:
+                    for name, content in batch.files:
+                        with replacing(parts.out / name) as aside:
+                            aside.write_bytes(content)
+                    parts.add(batch.rows, batch.failures, len(items))
+                    rows += len(batch.rows)
+                    progress.add(len(items), len(batch.failures))
+            progress.say(end="\n")
+        parts.flush()
+        return Summary(total, progress.done, rows, len(parts.failures))
+
+
+def _road(task, items, readers, workers, scheduler, size):
+    """Yield items and the `pix2prof.tasks.Batch` that came of them, by the workers asked for."""
+    with ExitStack() as stack:
+        if workers or scheduler:
+            from .cluster import cluster, threads_of
+
+            if not scheduler:
+                task = replace(task, threads=threads_of(workers))
+            there = stack.enter_context(cluster(task, workers, scheduler))
+            function, finish = task.run, lambda batch: batch
+        else:
+            there = Processes(readers or min(8, max(1, (os.cpu_count() or 1) // 2)))
+            stack.callback(there.close)
+            function, finish = task.prepare, task.finish
+        for batch, result in dispatch(function, items, there, size):
+            if isinstance(result, Lost):
+                yield batch, _lost(batch, result)
+            else:
+                yield batch, finish(result)
+
+
+def _lost(items, result):
+    return Batch(failures=[failure(i.key, i.name, "worker", result.reason) for i in items])
+
+
+def _identity(task, sources):
+    """What makes the results what they are, for `Parts` to compare."""
+    identity = {
+        "command": type(task).__name__.removesuffix("Task").lower(),
+        "version": __version__,
+        "sources": [os.path.abspath(source) for source in sources],
+        "options": {k: v for k, v in sorted(task.options.items()) if v is not None},
+        "format": task.format or "parquet",
+    }
+    if isinstance(task, PredictTask):
+        identity["weights"] = task.sha256
+    return identity

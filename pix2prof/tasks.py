@@ -1,0 +1,227 @@
+"""What is done with a batch of items, the same in this process and on a cluster."""
+
+import tempfile
+import threading
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from .cutouts import read_item
+from .inputs import fingerprint
+from .output import safe_name
+from .profiles import COLUMNS, write_profile
+from .rows import PREDICTED, Failed, failure, row
+from .stamps import make_stamp
+
+_READING, _COMPUTING = threading.Lock(), threading.Lock()
+
+
+@dataclass
+class Batch:
+    """What came of some items.
+
+    Parameters
+    ----------
+    rows, failures : list of dict
+        Of `pix2prof.rows.schema` and `pix2prof.rows.FAILURES`.
+    files : list of (str, bytes)
+        Names and contents of files, one a galaxy and band.
+    """
+
+    rows: list = field(default_factory=list)
+    failures: list = field(default_factory=list)
+    files: list = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Task:
+    """How to make rows of items; can be sent to another process.
+
+    Parameters
+    ----------
+    options : dict
+        Of `pix2prof.images.read_image`, for all.
+    format : str or None
+        ``"ecsv"`` or ``"fits"`` for files too.
+    shared : frozenset of str
+        File names (`pix2prof.inputs.file_name`, lower case) that several items would have.
+    threads : int or None
+        Of the arithmetic, in each worker; None leaves them as they are.
+    """
+
+    options: dict = field(default_factory=dict)
+    format: str | None = None
+    shared: frozenset = frozenset()
+    threads: int | None = None
+
+    def run(self, items):
+        """Do all of it: `prepare`, one batch at a time, and `finish`, one at a time.
+
+        So that a worker of two threads reads while it computes.
+        """
+        with _READING:
+            prepared = self.prepare(items)
+        with _COMPUTING:
+            return self.finish(prepared)
+
+    def add(self, batch, cutout, table):
+        """Add a profile to a batch, as a row and, where asked for, as a file's bytes."""
+        try:
+            batch.rows.append(row(cutout, table, self.columns))
+        except Failed as error:
+            batch.failures.append(failure(cutout.key, cutout.name, error.step, error.reason))
+            return
+        if self.format:
+            batch.files.append((self._name(cutout), _file_bytes(table, self.format)))
+
+    def _name(self, cutout):
+        name = cutout.file
+        if name.lower() in self.shared:
+            name += f"-{fingerprint(cutout.key).hex()[:8]}"
+        parts = [name, *(safe_name(str(p)) for p in (cutout.hdu, cutout.plane) if p is not None)]
+        return f"{'-'.join(parts)}.{self.format}"
+
+
+@dataclass(frozen=True)
+class PredictTask(Task):
+    """Profiles by the network.
+
+    Parameters
+    ----------
+    model : str
+        As `pix2prof.predict.load` takes it; on a cluster, where every worker finds it.
+    sha256 : str
+        Of its weights, which must be the same on every worker.
+    crop : int
+        Side of its images [pixel].
+    """
+
+    columns = PREDICTED
+
+    model: str = "paper"
+    sha256: str = ""
+    crop: int = 256
+
+    def check(self):
+        """Load the model; ValueError if it is another one here."""
+        found = loaded(self.model, self.threads).sha256
+        if found != self.sha256:
+            raise ValueError(
+                f"the model {self.model!r} has weights {found[:12]} on this worker and "
+                f"{self.sha256[:12]} where the run was started; install the same version"
+            )
+
+    def prepare(self, items):
+        """Read items: a list of (cut-out without its pixels, stamp) and of failures."""
+        out = []
+        for item in items:
+            for cutout in read_item(item, self.crop, **self.options):
+                if cutout.error is not None:
+                    out.append(failure(cutout.key, cutout.name, "read", cutout.error))
+                    continue
+                try:
+                    stamp = make_stamp(cutout.image, self.crop)
+                except Exception as error:  # whatever an image does, it is its own failure
+                    out.append(failure(cutout.key, cutout.name, "prepare", error))
+                    continue
+                out.append((replace(cutout, image=_without_pixels(cutout.image)), stamp))
+        return out
+
+    def finish(self, prepared):
+        """Predict what `prepare` gave: a `Batch`."""
+        from .predict import predict_stamps
+
+        batch = Batch(failures=[one for one in prepared if isinstance(one, dict)])
+        good = [one for one in prepared if not isinstance(one, dict)]
+        pairs = [(cutout.image, stamp) for cutout, stamp in good]
+        try:
+            predictions = list(predict_stamps(pairs, loaded(self.model, self.threads)))
+        except Exception as error:
+            batch.failures += [failure(c.key, c.name, "predict", error) for c, _ in good]
+            return batch
+        for (cutout, _), prediction in zip(good, predictions, strict=True):
+            if prediction.error is not None:
+                batch.failures.append(
+                    failure(cutout.key, cutout.name, "predict", prediction.error)
+                )
+            else:
+                self.add(batch, cutout, prediction.profile)
+        return batch
+
+
+@dataclass(frozen=True)
+class MeasureTask(Task):
+    """Profiles by the classical method; all of it is `prepare`."""
+
+    columns = tuple(COLUMNS)
+
+    crop: int = 512
+
+    def check(self):
+        """Nothing is to be loaded."""
+
+    def prepare(self, items):
+        """Read and measure items: a `Batch`."""
+        import torch
+
+        from .measuring import measure_image
+
+        torch.set_num_threads(1)
+        batch = Batch()
+        for item in items:
+            for cutout in read_item(item, self.crop, **self.options):
+                step, error = "read", cutout.error
+                if error is None:
+                    try:
+                        self.add(batch, cutout, measure_image(cutout.image))
+                    except Exception as raised:
+                        step, error = "measure", raised
+                if error is not None:
+                    batch.failures.append(failure(cutout.key, cutout.name, step, error))
+        return batch
+
+    def finish(self, prepared):
+        """Give back what `prepare` gave."""
+        return prepared
+
+
+@lru_cache(maxsize=1)
+def loaded(model, threads=None):
+    """Load a model once in each process.
+
+    Parameters
+    ----------
+    model : str
+        As `pix2prof.predict.load` takes it.
+    threads : int, optional
+        Set torch to so many.
+
+    Returns
+    -------
+    model : pix2prof.predict.Predictor
+    """
+    import torch
+
+    from .predict import load
+
+    if threads:
+        torch.set_num_threads(threads)
+    return load(model)
+
+
+def _without_pixels(image):
+    height, width = image.data.shape
+    middle = (0.5 * (width - 1), 0.5 * (height - 1))
+    return replace(image, data=np.empty((0, 0)), centre=image.centre or middle)
+
+
+def _file_bytes(table, format):
+    table = table.copy()
+    if format == "fits":
+        table.meta["flags"] = "; ".join(table.meta["flags"])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"profile.{format}"
+        write_profile(table, path)
+        return path.read_bytes()
