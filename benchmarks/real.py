@@ -3,8 +3,8 @@
     python benchmarks/real.py --model models/paper [--galaxies FOLDER] [--out docs]
 
 Needs the folder of real galaxies (``images/*.fits``, ``autoprof/*.prof``), which is not part of
-the repository. Writes ``real_galaxies.png`` and ``.pdf`` (profiles alone) and
-``real_galaxies.csv``, and prints the summary.
+the repository. Writes ``real_galaxies_<model>.png`` and ``.pdf`` (profiles alone) and
+``.csv``, and prints the summary.
 """
 
 import argparse
@@ -56,8 +56,9 @@ def main():
         rows.append((path.stem, done.error is None, eta, words.replace(str(path), path.name)))
     table = QTable(rows=rows, names=("name", "predicted", "deviation", "remarks"))
     options.out.mkdir(parents=True, exist_ok=True)
-    save_figure(real_galaxies(panels), options.out / "real_galaxies")
-    with replacing(options.out / "real_galaxies.csv") as partial:
+    stem = options.out / f"real_galaxies_{Path(options.model).name}"
+    save_figure(real_galaxies(panels), stem)
+    with replacing(stem.with_suffix(".csv")) as partial:
         table.write(partial, format="ascii.csv", overwrite=True)
     numbers = metrics.summary(table["deviation"] * MU_UNIT / MU_UNIT)
     print(f"{table['predicted'].sum()} of {len(table)} predicted, with {options.model}")

@@ -147,7 +147,6 @@ def profile_page(image, table, *, pixscale=PIXSCALE, title="", band="", referenc
     return fig
 
 
-@paper_style
 def _draw_predicted(ax, table):
     """A predicted profile: its error shaded, dotted where it is inferred beyond the S/N cut."""
     sma, mu = values(table["sma"]), values(table["mu"])
@@ -159,6 +158,7 @@ def _draw_predicted(ax, table):
     ax.plot(sma[sma > reach], mu[sma > reach], color=PREDICTED, lw=0.8, ls=":")
 
 
+@paper_style
 def real_galaxies(panels, *, reference="AutoProf", n_columns=6):
     """Predicted profiles over another method's, one small panel a galaxy, without images.
 
