@@ -7,7 +7,7 @@ import torch
 from pix2prof.ellipses import present, quantiles, sorted_last
 
 BLOCK = 8
-ANNULI = 16
+ANNULI = 32
 MODEL_ERROR = 0.15
 
 
@@ -132,18 +132,20 @@ def first_sky(images):
     return torch.nan_to_num(level), error, count > 0
 
 
-def sky_outside(images, centre, ellipticity, pa, noise):
+def sky_outside(levels, centre, ellipticity, pa, noise):
     """Sky level from the blocks around the galaxy, and from where its profile is going.
 
-    The medians of blocks are gathered in annuli that follow the galaxy's outer shape. An
-    exponential and a constant are fitted to the annuli for a range of scale lengths, and the
-    constants averaged by their likelihood: where the galaxy ends within the image that is the
-    level of the outer annuli, where it does not, an extrapolation with an error to match.
+    The means of blocks are gathered in annuli that follow the galaxy's outer shape: means, as
+    along the isophotes, since the noise of photons is skewed and the median of pixels lies 0.01
+    of a standard deviation under their mean. An exponential and a constant are fitted to the
+    annuli for a range of scale lengths, and the constants averaged by their likelihood: where the
+    galaxy ends within the image that is the level of the outer annuli, where it does not, an
+    extrapolation with an error to match. The error holds the unevenness of the outer annuli.
 
     Parameters
     ----------
-    images : torch.Tensor
-        Shape (B, H, W), NaN where excluded.
+    levels : list of torch.Tensor
+        `pix2prof.contours.pyramid` of the images, NaN where excluded.
     centre : torch.Tensor
         Shape (B, 2) [px].
     ellipticity, pa : torch.Tensor
@@ -159,7 +161,7 @@ def sky_outside(images, centre, ellipticity, pa, noise):
         Bool, shape (B,): whether the galaxy's light in the outermost annulus is under a third
         of a pixel's noise or a fiftieth of its light in the innermost.
     """
-    radius, level, error = _annuli(images, centre, ellipticity, pa, noise)
+    radius, level, error = _annuli(levels, centre, ellipticity, pa, noise)
     usable = present(level)
     level = torch.where(usable, level, 0)
     outside = slice(-max(1, level.shape[-1] // 3), None)
@@ -183,19 +185,25 @@ def sky_outside(images, centre, ellipticity, pa, noise):
     best = (odds * sky).sum(-1)
     within = torch.where(rising, 1 / s0.clamp(min=1e-30), s2 / determinant)
     variance = (odds * (within + (sky - best[:, None]).square())).sum(-1)
+    apart = (level - (odds.unsqueeze(-1) * model).sum(1))[:, outside].square()
+    uneven = (apart * usable[:, outside]).sum(-1) / usable[:, outside].sum(-1).clamp(min=1)
+    variance = variance + uneven
     left = (odds * height * shape[..., -1]).sum(-1)
     first = (odds * height).sum(-1)
     visible = (usable.sum(-1) >= 3) & ((left < noise / 3) | (left < 0.02 * first))
     return torch.nan_to_num(best), torch.nan_to_num(variance).clamp(min=0).sqrt(), visible
 
 
-def _annuli(images, centre, ellipticity, pa, noise):
+def _annuli(levels, centre, ellipticity, pa, noise):
     """Mean radius, clipped level (NaN where empty) and error of elliptical annuli; (B, A)."""
-    medians, x, y = block_medians(images)
+    means = levels[-1]
+    block = 2 ** (len(levels) - 1)
+    steps = torch.arange(max(means.shape[-2:]), dtype=means.dtype, device=means.device)
+    x, y = (block * steps[:n] + 0.5 * (block - 1) for n in means.shape[:0:-1])
     radius = elliptical_radius(
         x[None, None, :], y[None, :, None], centre, ellipticity[:, None, None], pa[:, None, None]
     )
-    flat, radius = medians.flatten(1), radius.flatten(1)
+    flat, radius = means.flatten(1), radius.flatten(1)
     order = radius.argsort(-1)
     flat, radius = flat.gather(-1, order), radius.gather(-1, order)
     n = flat.shape[-1]
@@ -206,7 +214,7 @@ def _annuli(images, centre, ellipticity, pa, noise):
     level, scatter, count = (
         z.unflatten(0, members.shape[:2]) for z in clipped_level(members.flatten(0, 1), high=2.5)
     )
-    scatter = torch.maximum(torch.nan_to_num(scatter), (noise / BLOCK)[:, None])
+    scatter = torch.maximum(torch.nan_to_num(scatter), (noise / block)[:, None])
     return (
         radius,
         torch.where(count > 1, level, math.nan),

@@ -192,7 +192,7 @@ def _measure_chunk(images, centre, mask, sky, forced, pixscale, n_steps, statist
         images = torch.where(found, math.nan, images)
     if given_sky is None:
         ellipticity, pa = _outer_shape(shapes, forced)
-        sky, sky_err, visible = sky_outside(images, centre, ellipticity, pa, noise)
+        sky, sky_err, visible = sky_outside(pyramid(images), centre, ellipticity, pa, noise)
     images = images - sky[:, None, None]
     if forced is None:
         if given_sky is None or given_mask is None:
