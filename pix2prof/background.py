@@ -196,8 +196,9 @@ def sky_outside(levels, centre, ellipticity, pa, noise):
 
 def _annuli(levels, centre, ellipticity, pa, noise):
     """Mean radius, clipped level (NaN where empty) and error of elliptical annuli; (B, A)."""
-    means = levels[-1]
-    block = 2 ** (len(levels) - 1)
+    coarsest = int(math.log2(min(levels[0].shape[-2:]) / BLOCK))
+    index = min(max(coarsest, 0), len(levels) - 1)
+    means, block = levels[index], 2**index
     steps = torch.arange(max(means.shape[-2:]), dtype=means.dtype, device=means.device)
     x, y = (block * steps[:n] + 0.5 * (block - 1) for n in means.shape[:0:-1])
     radius = elliptical_radius(
