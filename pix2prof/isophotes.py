@@ -189,18 +189,19 @@ def _measure_chunk(images, centre, mask, sky, forced, pixscale, n_steps, statist
         shapes = fit(levels, centre) if whole else fit(levels, centre, iterations=FIRST, fine=0)
     if given_mask is None:
         found = source_mask(levels, centre, shapes, noise)
-        images = torch.where(found, math.nan, images)
+        levels = pyramid(torch.where(found, math.nan, levels[0]))
     if given_sky is None:
         ellipticity, pa = _outer_shape(shapes, forced)
-        sky, sky_err, visible = sky_outside(pyramid(images), centre, ellipticity, pa, noise)
-    images = images - sky[:, None, None]
+        more, sky_err, visible = sky_outside(levels, centre, ellipticity, pa, noise)
+        levels = [level - more[:, None, None] for level in levels]
+        sky = sky + more
     if forced is None:
         if given_sky is None or given_mask is None:
-            shapes = fit(pyramid(images), centre, start=shapes, iterations=REFIT)
+            shapes = fit(levels, centre, start=shapes, iterations=REFIT)
         shapes = uncross(extend(interpolate(shapes)))
     flags = Flag.CENTRE_UNCERTAIN * astray.int() + Flag.SKY_NOT_VISIBLE * (~visible).int()
     return _profile(
-        images,
+        levels[0],
         scale,
         (centre, centre_err),
         (sky, sky_err),
