@@ -7,8 +7,10 @@ import torch
 from pix2prof.ellipses import present, quantiles, sorted_last
 
 BLOCK = 8
-ANNULI = 16
+ANNULI = 32
 MODEL_ERROR = 0.15
+LEAST_BLOCKS = 100
+FREE = 0.1
 
 
 def block_medians(images, block=BLOCK):
@@ -132,18 +134,20 @@ def first_sky(images):
     return torch.nan_to_num(level), error, count > 0
 
 
-def sky_outside(images, centre, ellipticity, pa, noise):
+def sky_outside(levels, centre, ellipticity, pa, noise):
     """Sky level from the blocks around the galaxy, and from where its profile is going.
 
-    The medians of blocks are gathered in annuli that follow the galaxy's outer shape. An
-    exponential and a constant are fitted to the annuli for a range of scale lengths, and the
-    constants averaged by their likelihood: where the galaxy ends within the image that is the
-    level of the outer annuli, where it does not, an extrapolation with an error to match.
+    The means of blocks are gathered in annuli that follow the galaxy's outer shape: means, as
+    along the isophotes, since the noise of photons is skewed and the median of pixels lies 0.01
+    of a standard deviation under their mean. An exponential and a constant are fitted to the
+    annuli for a range of scale lengths, and the constants averaged by their likelihood: where the
+    galaxy ends within the image that is the level of the outer annuli, where it does not, an
+    extrapolation with an error to match. The error holds the unevenness of the outer annuli.
 
     Parameters
     ----------
-    images : torch.Tensor
-        Shape (B, H, W), NaN where excluded.
+    levels : list of torch.Tensor
+        `pix2prof.contours.pyramid` of the images, NaN where excluded.
     centre : torch.Tensor
         Shape (B, 2) [px].
     ellipticity, pa : torch.Tensor
@@ -155,11 +159,26 @@ def sky_outside(images, centre, ellipticity, pa, noise):
     -------
     sky, error : torch.Tensor
         Shape (B,).
+    gradient : torch.Tensor
+        Of the sky along x and y, per pixel, shape (B, 2): the plane that what deviates from its
+        annulus' level follows; 0 where the sky is not visible.
     visible : torch.Tensor
         Bool, shape (B,): whether the galaxy's light in the outermost annulus is under a third
         of a pixel's noise or a fiftieth of its light in the innermost.
     """
-    radius, level, error = _annuli(images, centre, ellipticity, pa, noise)
+    index = min(max(int(math.log2(min(levels[0].shape[-2:]) / BLOCK)), 0), len(levels) - 1)
+    shape = (centre, ellipticity, pa, noise, 2**index)
+    *_, gradient, _ = _level_and_plane(levels[index], *shape)
+    sky, error, more, visible = _level_and_plane(
+        levels[index] - _tilt(levels[index], 2**index, gradient, centre), *shape
+    )
+    gradient = torch.where(visible.unsqueeze(-1), gradient + more, 0)
+    return sky, error, gradient, visible
+
+
+def _level_and_plane(means, centre, ellipticity, pa, noise, block):
+    """As `sky_outside`, of the means of blocks."""
+    radius, level, error, blocks = _annuli(means, centre, ellipticity, pa, noise, block)
     usable = present(level)
     level = torch.where(usable, level, 0)
     outside = slice(-max(1, level.shape[-1] // 3), None)
@@ -183,32 +202,90 @@ def sky_outside(images, centre, ellipticity, pa, noise):
     best = (odds * sky).sum(-1)
     within = torch.where(rising, 1 / s0.clamp(min=1e-30), s2 / determinant)
     variance = (odds * (within + (sky - best[:, None]).square())).sum(-1)
+    apart = (level - (odds.unsqueeze(-1) * model).sum(1))[:, outside].square()
+    uneven = (apart * usable[:, outside]).sum(-1) / usable[:, outside].sum(-1).clamp(min=1)
+    variance = variance + uneven
     left = (odds * height * shape[..., -1]).sum(-1)
     first = (odds * height).sum(-1)
     visible = (usable.sum(-1) >= 3) & ((left < noise / 3) | (left < 0.02 * first))
-    return torch.nan_to_num(best), torch.nan_to_num(variance).clamp(min=0).sqrt(), visible
+    limit = outer + FREE * noise + 2 * uneven.sqrt()
+    empty = usable & (level < limit.unsqueeze(-1))
+    gradient = _plane(*blocks, level, empty & visible.unsqueeze(-1))
+    error = torch.nan_to_num(variance).clamp(min=0).sqrt()
+    return torch.nan_to_num(best), error, gradient, visible
 
 
-def _annuli(images, centre, ellipticity, pa, noise):
-    """Mean radius, clipped level (NaN where empty) and error of elliptical annuli; (B, A)."""
-    medians, x, y = block_medians(images)
+def _annuli(means, centre, ellipticity, pa, noise, block):
+    """Mean radius, clipped level (NaN where empty), its error, (B, A); blocks for `_plane`."""
+    steps = torch.arange(max(means.shape[-2:]), dtype=means.dtype, device=means.device)
+    x, y = (block * steps[:n] + 0.5 * (block - 1) for n in means.shape[:0:-1])
     radius = elliptical_radius(
         x[None, None, :], y[None, :, None], centre, ellipticity[:, None, None], pa[:, None, None]
     )
-    flat, radius = medians.flatten(1), radius.flatten(1)
+    flat, radius = means.flatten(1), radius.flatten(1)
     order = radius.argsort(-1)
-    flat, radius = flat.gather(-1, order), radius.gather(-1, order)
     n = flat.shape[-1]
     groups = min(ANNULI, max(2, n // 9)) if n > 3 else 1
     size = n // groups
-    members = flat[:, n - groups * size :].unflatten(-1, (groups, size))
-    radius = radius[:, n - groups * size :].unflatten(-1, (groups, size)).mean(-1)
+    order = order[:, n - groups * size :]
+    members, radius = (z.gather(-1, order).unflatten(-1, (groups, size)) for z in (flat, radius))
+    place = torch.stack((x[order % len(x)], y[order // len(x)]), -1).unflatten(1, (groups, size))
     level, scatter, count = (
         z.unflatten(0, members.shape[:2]) for z in clipped_level(members.flatten(0, 1), high=2.5)
     )
-    scatter = torch.maximum(torch.nan_to_num(scatter), (noise / BLOCK)[:, None])
-    return (
-        radius,
-        torch.where(count > 1, level, math.nan),
-        1.25 * scatter / count.clamp(min=1).sqrt(),
-    )
+    scatter = torch.maximum(torch.nan_to_num(scatter), (noise / block)[:, None])
+    level = torch.where(count > 1, level, math.nan)
+    error = 1.25 * scatter / count.clamp(min=1).sqrt()
+    return radius.mean(-1), level, error, (members, place, scatter)
+
+
+def _plane(values, place, scatter, level, empty):
+    """Slopes along x and y (B, 2) of values (B, A, M) at `place` (B, A, M, 2), by annulus."""
+    apart = values - level.unsqueeze(-1)
+    good = (apart.abs() < 2.5 * scatter.unsqueeze(-1)) & empty.unsqueeze(-1)
+    weight = good / scatter.square().clamp(min=1e-30).unsqueeze(-1)
+    weight = weight / weight.sum((1, 2), keepdim=True).clamp(min=1e-30)
+    whole = weight.sum(-1, keepdim=True).clamp(min=1e-30)
+    apart = torch.where(good, apart, 0)
+    apart = apart - (weight * apart).sum(-1, keepdim=True) / whole
+    place = place - ((weight.unsqueeze(-1) * place).sum(2) / whole).unsqueeze(2)
+    weighed = place * weight.unsqueeze(-1)
+    matrix = torch.einsum("bami,bamj->bij", weighed, place)
+    right = torch.einsum("bami,bam->bi", weighed, apart)
+    ridge = 1e-3 * matrix.diagonal(dim1=-2, dim2=-1).sum(-1) + 1e-12
+    matrix = matrix + ridge[:, None, None] * torch.eye(2).to(matrix)
+    slopes = torch.linalg.solve(matrix, right.unsqueeze(-1)).squeeze(-1)
+    enough = good.sum((1, 2)) >= LEAST_BLOCKS
+    return torch.where(enough.unsqueeze(-1), torch.nan_to_num(slopes), 0)
+
+
+def without_sky(levels, sky, gradient, centre):
+    """A pyramid less a plane.
+
+    Parameters
+    ----------
+    levels : list of torch.Tensor
+        `pix2prof.contours.pyramid` of images.
+    sky : torch.Tensor
+        Level at the centre, shape (B,).
+    gradient : torch.Tensor
+        Per pixel along x and y, shape (B, 2).
+    centre : torch.Tensor
+        Shape (B, 2) [px].
+
+    Returns
+    -------
+    list of torch.Tensor
+    """
+    sky = sky[:, None, None]
+    return [level - (sky + _tilt(level, 2**k, gradient, centre)) for k, level in enumerate(levels)]
+
+
+def _tilt(level, block, gradient, centre):
+    """A plane that is 0 at the centre, on a level of blocks, broadcastable to its shape."""
+    parts = []
+    for axis, n in enumerate(level.shape[:0:-1]):
+        steps = torch.arange(n, dtype=level.dtype, device=level.device)
+        middle = block * steps + 0.5 * (block - 1)
+        parts.append((middle - centre[:, axis, None]) * gradient[:, axis, None])
+    return parts[0].unsqueeze(1) + parts[1].unsqueeze(2)

@@ -17,6 +17,8 @@ LEASH = 0.15
 COHERENCE = 1.5
 SHORT = 2
 DIP = 0.7
+BESIDE, BESIDE_FROM = 16, 4.0
+RIVAL = 0.5
 PRIOR = ((1.0, 0.01, 9.0), (0.15, 0.15, 0.0))
 
 
@@ -77,6 +79,36 @@ def _peak(image, centre, width=2.5):
     good = present(values)
     total = (torch.where(good, values, 0) * taper).sum((1, 2))
     return total / (good * taper).sum((1, 2)).clamp(min=1e-6)
+
+
+def second_peak(image, centre, noise):
+    """Whether a second nucleus, or a star, stands beside the centre.
+
+    That is light within `BESIDE` px that has no counterpart half a turn away, is over `RIVAL` of
+    the light at the centre and over ten times the noise of the 3 x 3 px it is averaged over.
+
+    Parameters
+    ----------
+    image : torch.Tensor
+        Sky-subtracted, shape (B, H, W), NaN where excluded.
+    centre : torch.Tensor
+        Shape (B, 2) [px].
+    noise : torch.Tensor
+        Standard deviation of a pixel, shape (B,).
+
+    Returns
+    -------
+    beside : torch.Tensor
+        Bool, shape (B,).
+    """
+    offsets = torch.arange(-BESIDE - 1, BESIDE + 2, dtype=image.dtype, device=image.device)
+    dy, dx = torch.meshgrid(offsets, offsets, indexing="ij")
+    values = sample(image, centre[:, 0, None, None] + dx, centre[:, 1, None, None] + dy)
+    smooth = torch.nn.functional.avg_pool2d(values.unsqueeze(1), 3, 1).squeeze(1)
+    radius = torch.hypot(dx, dy)[1:-1, 1:-1]
+    ring = (radius > BESIDE_FROM) & (radius <= BESIDE)
+    excess = torch.where(ring, torch.nan_to_num(smooth - smooth.flip(1, 2)), 0).amax((1, 2))
+    return (excess > RIVAL * smooth[:, BESIDE, BESIDE]) & (excess > 10 * noise / 3)
 
 
 def coarse_centre(levels, noise):

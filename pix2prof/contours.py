@@ -28,6 +28,8 @@ RING_WIDTH = 0.1
 LEAST_SHARE = 0.4
 STEEPEST = 8.0
 DAMPED = 0.4
+CLIP = 4.0
+CLIP_SHARE = 0.25
 N_LEVELS = 4
 POOL_FROM = ((1, 0.0), (2, 24.0), (4, 96.0), (8, 192.0))
 
@@ -101,6 +103,10 @@ def sample_rings(levels, centre, sma, ellipticity, pa, angles):
 def harmonics(values, angles):
     """Robust harmonics of orders 0, 1, 2 along each ring.
 
+    What exceeds the median by over `CLIP` times the spread and a share of the median itself is
+    left out. The share keeps the galaxy's own knots in whether or not there is noise: cut by the
+    spread alone, they were out of a noise-free fit and in a noisy one.
+
     Parameters
     ----------
     values : torch.Tensor
@@ -131,7 +137,8 @@ def harmonics(values, angles):
     low, middle, high = quantiles(sorted_last(values), count, (0.16, 0.5, 0.84)).unbind(-1)
     spread = torch.minimum(middle - low, high - middle).unsqueeze(-1)
     deviation = values - middle.unsqueeze(-1)
-    weight = ((deviation > -5 * spread) & (deviation < 4 * spread)).to(values.dtype)
+    wide = CLIP * (spread + CLIP_SHARE * middle.abs().unsqueeze(-1))
+    weight = ((deviation > -1.25 * wide) & (deviation < wide)).to(values.dtype)
     empty = weight.sum(-1, keepdim=True) < 6
     weight = torch.where(empty, present(values).to(values.dtype), weight)
     filled = torch.where(weight > 0, deviation, 0)
@@ -180,8 +187,8 @@ def fit(levels, centre, *, start=0.2, iterations=20, fine=5):
     The second-order harmonics along each ellipse are turned into corrections of ellipticity
     and position angle [1]_, all radii in step, and the correction of each radius is weighed by
     its own information against its neighbours', so that where the signal ends the last good
-    geometry is extended [2]_. The later half of the corrections is damped, since where noise
-    rules they go round in circles.
+    geometry is extended [2]_. Samples that are missing are replaced by those half a turn away.
+    The later half of the corrections is damped, since where noise rules they go round in circles.
 
     Parameters
     ----------
@@ -232,6 +239,7 @@ def _correct(levels, centre, sma, e1, e2, profile, fall, n_angles):
     pattern = torch.arange(n_angles, device=sma.device) % 3 - 1
     stretch = 1 + RING_WIDTH * pattern.to(sma.dtype)
     values = sample_rings(levels, centre, sma[:, None] * stretch, ellipticity, 0.5 * twice, angles)
+    values = torch.where(present(values), values, values.roll(n_angles // 2, -1))
     if fall is not None:
         values = values + _across(profile, fall, sma, stretch - 1)
     coefficients, scatter, share = harmonics(values, angles)

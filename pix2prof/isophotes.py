@@ -12,7 +12,7 @@ smooth isophotes               `pix2prof.geometry.uncross`
 interpolate poorly fitted      `pix2prof.geometry.interpolate`
 =============================  ===================================
 
-`measure` runs them and reads the profile (`pix2prof.extraction`).
+`measure` runs them and reads the profile (`pix2prof.readout`).
 """
 
 import math
@@ -21,24 +21,15 @@ import numpy as np
 import torch
 
 from pix2prof import profiles
-from pix2prof.background import first_sky, pixel_noise, sky_outside
-from pix2prof.centre import find_centre
+from pix2prof.background import first_sky, pixel_noise, sky_outside, without_sky
+from pix2prof.centre import find_centre, second_peak
 from pix2prof.contours import fit, pyramid
-from pix2prof.extraction import (
-    BAND,
-    STATISTICS,
-    band_average,
-    bridge,
-    curve_of_growth,
-    half_band,
-    read_rows,
-    row_error,
-    signal_cut,
-)
-from pix2prof.geometry import extend, interpolate, interpolate_rows, uncross
+from pix2prof.extraction import STATISTICS
+from pix2prof.geometry import extend, interpolate, uncross
 from pix2prof.masking import source_mask
 from pix2prof.measured import Flag, Isophotes, RowFlag, join
-from pix2prof.sdss import PIXSCALE, ZEROPOINT
+from pix2prof.readout import read_profiles
+from pix2prof.sdss import PIXSCALE
 
 __all__ = ["Flag", "Isophotes", "RowFlag", "measure"]
 
@@ -184,6 +175,7 @@ def _measure_chunk(images, centre, near, mask, sky, forced, pixscale, n_steps, s
         sky_err, visible = torch.zeros_like(sky), torch.ones_like(sky, dtype=torch.bool)
     levels = pyramid(images - sky[:, None, None])
     astray = torch.zeros_like(visible)
+    gradient = torch.zeros(len(images), 2).to(images)
     centre_err = torch.zeros(len(images), 2).to(images)
     if centre is None:
         centre, spread = find_centre(levels, noise, start=near)
@@ -193,27 +185,30 @@ def _measure_chunk(images, centre, near, mask, sky, forced, pixscale, n_steps, s
             spread = torch.where(strayed, NEAR, spread)
         centre_err = spread.unsqueeze(-1).expand(-1, 2)
         astray = (spread > CENTRE_LIMIT) | (_off_middle(centre, images) > OFF_MIDDLE)
+    beside = second_peak(levels[0], centre, noise)
     shapes = None
     if forced is None or given_mask is None:
         whole = given_mask is not None and given_sky is not None
         shapes = fit(levels, centre) if whole else fit(levels, centre, iterations=FIRST, fine=0)
     if given_mask is None:
         found = source_mask(levels, centre, shapes, noise)
-        images = torch.where(found, math.nan, images)
+        levels = pyramid(torch.where(found, math.nan, levels[0]))
     if given_sky is None:
         ellipticity, pa = _outer_shape(shapes, forced)
-        sky, sky_err, visible = sky_outside(images, centre, ellipticity, pa, noise)
-    images = images - sky[:, None, None]
+        more, sky_err, gradient, visible = sky_outside(levels, centre, ellipticity, pa, noise)
+        levels = without_sky(levels, more, gradient, centre)
+        sky = sky + more
     if forced is None:
         if given_sky is None or given_mask is None:
-            shapes = fit(pyramid(images), centre, start=shapes, iterations=REFIT)
+            shapes = fit(levels, centre, start=shapes, iterations=REFIT)
         shapes = uncross(extend(interpolate(shapes)))
     flags = Flag.CENTRE_UNCERTAIN * astray.int() + Flag.SKY_NOT_VISIBLE * (~visible).int()
-    return _profile(
-        images,
+    flags = flags + Flag.SECOND_PEAK * beside.int()
+    return read_profiles(
+        levels[0],
         scale,
         (centre, centre_err),
-        (sky, sky_err),
+        (sky, sky_err, gradient),
         shapes,
         forced,
         flags,
@@ -249,88 +244,3 @@ def _outer_shape(shapes, forced):
         return forced[0][:, -1], forced[1][:, -1]
     outer = extend(shapes)
     return outer.ellipticity[:, -1], outer.pa[:, -1]
-
-
-def _profile(images, scale, centre, sky, shapes, forced, flags, pixscale, n_steps, statistic):
-    """Read the profiles off sky-subtracted images, ellipses known."""
-    (centre, centre_err), (sky, sky_err) = centre, sky
-    sma = torch.as_tensor(profiles.sma_grid(n_steps)).to(images)
-    reach = 0.5 * math.hypot(*images.shape[-2:]) * pixscale / profiles.SMA_STEP
-    rows = int(min(n_steps, max(4, reach)))
-    radius = sma[:rows] / pixscale
-    if forced is None:
-        ellipticity, pa, shape_err, row_flag = interpolate_rows(shapes, radius)
-    else:
-        ellipticity, pa, shape_err = (z[:, :rows] for z in forced)
-        row_flag = torch.zeros_like(ellipticity, dtype=torch.int32)
-    raw, spread, share, masked = read_rows(images, centre, radius, ellipticity, pa, statistic)
-    raw, bridged, lost = bridge(raw)
-    circumference = math.pi * radius * (2 - ellipticity)
-    step = float(radius[0])
-    half = half_band(rows, device=images.device)
-    row_err = row_error(spread, share, circumference, step, 0 * half, statistic)
-    n_valid = signal_cut(raw, row_err, sky_err)
-    error = row_error(spread, share, circumference, step, half, statistic)
-    smooth, slope = band_average(raw, half, error)
-    tilt = 0.5 * slope * shape_err / (1 - ellipticity).clamp(min=0.05)
-    error = torch.hypot(error, (smooth * tilt).abs())
-    error = torch.where(bridged, torch.hypot(error, torch.nan_to_num(spread)), error)
-
-    unit = (scale / pixscale**2).unsqueeze(-1)
-    intensity = smooth * unit
-    intensity_err = torch.hypot(error, sky_err[:, None].expand_as(error)) * unit
-    growth, growth_err = curve_of_growth(intensity, intensity_err, sma[:rows], ellipticity)
-    positive = intensity > 0
-    mu = ZEROPOINT - 2.5 * torch.log10(torch.where(positive, intensity, math.nan))
-    mu_err = 2.5 / math.log(10) * intensity_err / torch.where(positive, intensity, math.nan)
-    pa_err = torch.rad2deg(0.5 * shape_err / ellipticity.clamp(min=1e-3)).clamp(max=90)
-    width = circumference * (1 + 2 * BAND * radius)
-    row = torch.arange(rows, device=images.device)
-    row_flag = row_flag | (RowFlag.INTERPOLATED * bridged.int())
-    row_flag = row_flag | RowFlag.PARTIAL * (share + masked < 0.999).int()
-    row_flag = row_flag | RowFlag.MASKED * (masked > 0.3).int()
-    row_flag = row_flag | RowFlag.BELOW_CUT * (row >= n_valid[:, None]).int()
-    flags = flags + _flags_of(n_valid, share, masked, bridged)
-
-    def fill(values, missing=math.nan):
-        values = torch.where(lost, missing, values).to(values.dtype)
-        return torch.nn.functional.pad(values, (0, n_steps - rows), value=missing)
-
-    return Isophotes(
-        sma=sma,
-        intensity=fill(intensity),
-        intensity_err=fill(intensity_err),
-        mu=fill(mu),
-        mu_err=fill(mu_err),
-        ellipticity=fill(ellipticity),
-        ellipticity_err=fill(shape_err),
-        pa=fill(torch.rad2deg(pa)),
-        pa_err=fill(pa_err),
-        growth=fill(growth),
-        growth_err=fill(growth_err),
-        n_used=fill((width * share).round().int(), 0),
-        n_masked=fill((width * masked).round().int(), 0),
-        flag=fill(row_flag.int(), 0),
-        centre=centre.clone(),
-        centre_err=centre_err.clone(),
-        sky=sky * scale,
-        sky_err=sky_err * scale,
-        n_valid=n_valid,
-        flags=flags.int(),
-        pixscale=pixscale,
-        statistic=statistic,
-    )
-
-
-def _flags_of(n_valid, share, masked, bridged):
-    """Flags that show in the profile itself, int, shape (B,)."""
-    last = (n_valid - 1).clamp(min=0).long().unsqueeze(-1)
-    at_cut = (share + masked).gather(-1, last).squeeze(-1)
-    rows = torch.arange(share.shape[-1], device=share.device) < n_valid.unsqueeze(-1)
-    hidden = ((masked > 0.5) & rows).sum(-1) > 0.5 * n_valid
-    return (
-        Flag.CENTRE_MASKED * bridged[:, 0].int()
-        + Flag.NO_SIGNAL * (n_valid == 0).int()
-        + Flag.CUT_BY_EDGE * ((at_cut < 0.98) & (n_valid > 0)).int()
-        + Flag.MOSTLY_MASKED * (hidden & (n_valid > 0)).int()
-    )

@@ -18,6 +18,7 @@ class Flag(IntFlag):
     NO_SIGNAL = 8
     CENTRE_MASKED = 16
     MOSTLY_MASKED = 32
+    SECOND_PEAK = 64
 
 
 class RowFlag(IntFlag):
@@ -55,7 +56,9 @@ class Isophotes:
     centre, centre_err : torch.Tensor
         (x, y), shape (B, 2) [px].
     sky, sky_err : torch.Tensor
-        Subtracted, shape (B,) [nanomaggies per pixel].
+        Subtracted, at the centre, shape (B,) [nanomaggies per pixel].
+    sky_gradient : torch.Tensor
+        Subtracted too, along x and y, shape (B, 2) [nanomaggies per pixel, a pixel].
     n_valid : torch.Tensor
         Rows up to the signal-to-noise cut, int, shape (B,).
     flags : torch.Tensor
@@ -84,6 +87,7 @@ class Isophotes:
     centre_err: torch.Tensor
     sky: torch.Tensor
     sky_err: torch.Tensor
+    sky_gradient: torch.Tensor
     n_valid: torch.Tensor
     flags: torch.Tensor
     pixscale: float = PIXSCALE
@@ -123,6 +127,8 @@ class Isophotes:
             "ycen": float(self.centre[i, 1]),
             "sky": float(self.sky[i]),
             "skyerr": float(self.sky_err[i]),
+            "skydx": float(self.sky_gradient[i, 0]),
+            "skydy": float(self.sky_gradient[i, 1]),
             "nvalid": int(self.n_valid[i]),
             "flags": int(self.flags[i]),
         }

@@ -122,6 +122,18 @@ def test_flux_scaling_and_constant_sky():
     assert (plain.n_valid - brighter.n_valid).abs() <= 10
 
 
+def test_a_plane_of_sky_is_taken_off():
+    image = noisy(galaxy(scale=8.0))
+    y, x = np.mgrid[:SIDE, :SIDE] - MIDDLE
+    tilted = (image + 0.1 + 4e-4 * x - 2e-4 * y).astype(np.float32)
+    plain, level = measure(image), measure(tilted)
+    assert level.sky_gradient[0].tolist() == pytest.approx([4e-4, -2e-4], abs=4e-5)
+    assert plain.sky_gradient.abs().max() < 4e-5
+    assert (level.sky - plain.sky).item() == pytest.approx(0.1, abs=2e-3)
+    rows = slice(5, int((plain.mu[0] < 25).sum()))
+    assert (plain.mu - level.mu)[0, rows].abs().median() < 0.01
+
+
 @pytest.mark.parametrize("start", [0.05, 0.5, 0.8])
 def test_the_start_does_not_matter(start):
     levels = pyramid(torch.from_numpy(noisy(galaxy(0.55, 120.0)))[None])
@@ -162,6 +174,14 @@ def test_stars_are_masked():
     assert (clean.mu - crowded.mu)[0, rows].abs().median() < 0.02
     assert crowded.n_masked.sum() > 200
     assert (crowded.centre - clean.centre).norm() < 0.1
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.0, False), (1.0, True)])
+def test_a_second_nucleus_or_a_star_beside_the_first_is_said(share, said):
+    y, x = np.mgrid[:SIDE, :SIDE] - MIDDLE
+    nuclei = np.exp(-(x**2 + y**2) / 8) + share * np.exp(-((x - 9) ** 2 + (y + 4) ** 2) / 8)
+    result = measure(noisy(galaxy(scale=10.0) + 3 * nuclei))
+    assert bool(result.flags.item() & Flag.SECOND_PEAK) == said
 
 
 def test_missing_pixels_are_left_out():
