@@ -80,8 +80,8 @@ def test_star_widths_are_recovered(folder):
 
 
 def test_galaxies_lie_in_the_frames(folder):
-    galaxy = mock_galaxy(3, 1, field=160, sky="frames", frames=folder)
-    again = mock_galaxy(3, 1, field=160, sky="frames", frames=folder)
+    galaxy = mock_galaxy(3, 1, field=160, sky="frames", frames=folder, small_share=1.0)
+    again = mock_galaxy(3, 1, field=160, sky="frames", frames=folder, small_share=1.0)
     assert galaxy.images.tobytes() == again.images.tobytes()
     field = frames.load_field(frames.list_fields(folder)[0])
     residual = galaxy.images - galaxy.truth
