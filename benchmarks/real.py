@@ -36,7 +36,7 @@ def deviation(profile, reference):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="paper", help="a released model's name, or a folder")
+    parser.add_argument("--model", default="pix2prof", help="a released model's name, or a folder")
     parser.add_argument("--galaxies", type=Path, default=REAL)
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     options = parser.parse_args()

@@ -128,7 +128,7 @@ def run(folder, out, *words, kill=False):
 
 def bare_rate(folder, seconds=30.0):
     """Images a second of the model alone, on images in memory."""
-    model = pix2prof.load("paper")
+    model = pix2prof.load()
     paths = sorted(folder.rglob("*.fits"))[:32]
     images = np.stack([fits.getdata(path) for path in paths]).astype("f4")
     pix2prof.predict_images(images, model)

@@ -64,7 +64,9 @@ def build_parser():
     predict.add_argument("-o", "--out", required=True, type=Path, help="folder for the profiles")
     predict.add_argument("--plot", action="store_true", help="also draw OUT/<name>.png")
     predict.add_argument(
-        "--model", metavar="FOLDER", help="a trained model; else the released one"
+        "--model",
+        default="pix2prof",
+        help="pix2prof (isophote network, the default), paper, or a folder of your own",
     )
     predict.add_argument(
         "--format",
@@ -198,14 +200,14 @@ def _predict(args):
     if _is_many(args, args.images):
         from .runner import predict_task
 
-        task = predict_task(args.model or "paper", **_options(args))
+        task = predict_task(args.model, **_options(args))
         return _run_many(args, task, args.images, {"--plot": args.plot})
     from .fits import ImageError
     from .output import replacing, unique_names
     from .predict import load, predict_files
 
     paths = _different(args.images)
-    model = load(args.model or "paper")
+    model = load(args.model)
     failed = []
     predictions = predict_files(paths, model, **_options(args))
     for name, prediction in zip(unique_names(paths), predictions, strict=True):
@@ -250,7 +252,11 @@ def _plot(prediction, path):
 
     meta = prediction.profile.meta
     figure = profile_page(
-        prediction.stamp.data, prediction.profile, title=meta["object"], band=meta["band"]
+        prediction.stamp.data,
+        prediction.profile,
+        title=meta["object"],
+        band=meta["band"],
+        ellipses=prediction.ellipses,
     )
     figure.savefig(path, dpi=150)
     pyplot.close(figure)

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import Table
 from astropy.visualization import make_lupton_rgb
+from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
 
 from pix2prof.sdss import PIXSCALE
@@ -106,55 +107,95 @@ def mock_sheet(
 
 
 @paper_style
-def profile_page(image, table, *, pixscale=PIXSCALE, title="", band="", reference=None):
-    """One galaxy's image beside its predicted profile.
+def profile_page(
+    image, table, *, pixscale=PIXSCALE, title="", band="", reference=None, ellipses=None
+):
+    """One galaxy's image beside its predicted profile, and the isophotes' shapes if there.
 
     Parameters
     ----------
     image : array_like, shape (H, W)
         Any linear flux per pixel; asinh-stretched, dark where bright.
     table : astropy.table.Table
-        The profile: `sma` [arcsec], `mu` [mag arcsec^-2] and, if there, `mu_err`.
+        The profile: `sma` [arcsec], `mu` [mag arcsec^-2] and, if there, `mu_err`,
+        `ellipticity` and `pa`. Dotted beyond ``meta["sn_sma"]``.
     pixscale : float
         Pixel scale [arcsec per pixel].
     title, band : str
         The galaxy's name, and the band.
     reference : astropy.table.Table, optional
         A measured profile to draw beneath, with the same columns.
+    ellipses : astropy.table.Table, optional
+        Isophotes to draw on the image, see `pix2prof.predict.Prediction`.
 
     Returns
     -------
     fig : matplotlib.figure.Figure
     """
-    fig, (left, right) = plt.subplots(1, 2, figsize=(TWO_COLUMNS, 3.1), width_ratios=(1, 1.25))
+    shapes = "ellipticity" in table.colnames
+    fig = plt.figure(figsize=(TWO_COLUMNS, 3.6 if shapes else 3.1))
+    grid = fig.add_gridspec(3, 2, width_ratios=(1, 1.25), height_ratios=(2.4, 1, 1))
+    left = fig.add_subplot(grid[:, 0])
+    right = fig.add_subplot(grid[0, 1] if shapes else grid[:, 1])
     draw_image(left, image, pixscale)
     left.set(xlabel=r"$\Delta x$ [arcsec]", ylabel=r"$\Delta y$ [arcsec]")
-    sma, mu = values(table["sma"]), values(table["mu"])
-    shown = [mu]
+    if ellipses is not None:
+        _draw_ellipses(left, ellipses, np.shape(image), pixscale)
+    shown = [values(table["mu"])]
     if reference is not None:
         shown.append(values(reference["mu"]))
         right.plot(values(reference["sma"]), shown[1], color=MEASURED, lw=1.4, label="measured")
-    if "mu_err" in table.colnames:
-        err = values(table["mu_err"])
-        right.fill_between(sma, mu - err, mu + err, color=PREDICTED, alpha=0.3, lw=0)
-    right.plot(sma, mu, color=PREDICTED, label="predicted")
+    _draw_predicted(right, table, label="predicted")
     right.set(xlabel=SMA_LABEL, xlim=(0, None))
     right.set_ylabel(rf"$\mu_{{{band}}}$ [mag arcsec$^{{-2}}$]" if band else MU_LABEL)
     bright_up(right, *mu_limits(*shown))
     right.legend(loc="upper right")
+    if shapes:
+        _draw_shapes([fig.add_subplot(grid[k, 1], sharex=right) for k in (1, 2)], table)
+        right.set_xlabel("")
+        right.tick_params(labelbottom=False)
     if title:
         fig.suptitle(title, fontsize=9)
     return fig
 
 
-def _draw_predicted(ax, table):
+def _draw_shapes(axes, table):
+    """Ellipticity and position angle against radius, one below the other."""
+    sma = values(table["sma"])
+    for ax, name, label in zip(
+        axes, ("ellipticity", "pa"), (r"ellipticity", "PA [deg]"), strict=True
+    ):
+        ax.plot(sma, values(table[name]), color=PREDICTED)
+        ax.set_ylabel(label)
+    axes[0].set_ylim(0, 1)
+    axes[0].tick_params(labelbottom=False)
+    axes[1].set(ylim=(0, 180), yticks=(0, 90, 180), xlabel=SMA_LABEL)
+    axes[0].get_figure().align_ylabels()
+
+
+def _draw_ellipses(ax, ellipses, shape, pixscale, n=7):
+    """Isophotes over an image that is drawn with its middle at 0, in arcsec."""
+    sma = values(ellipses["sma"])
+    x, y = (
+        (ellipses.meta[name] - 0.5 * (side - 1)) * pixscale
+        for name, side in zip("xy", shape[::-1], strict=True)
+    )
+    radii = np.geomspace(min(2.0, sma[-1]), sma[-1], n)
+    for row in np.unique(np.searchsorted(sma, radii).clip(max=len(sma) - 1)):
+        width = 2 * sma[row]
+        height = width * (1 - values(ellipses["ellipticity"])[row])
+        angle = values(ellipses["pa"])[row]
+        ax.add_patch(Ellipse((x, y), width, height, angle=angle, fill=False, ec=PREDICTED, lw=0.7))
+
+
+def _draw_predicted(ax, table, label=None):
     """A predicted profile: its error shaded, dotted where it is inferred beyond the S/N cut."""
     sma, mu = values(table["sma"]), values(table["mu"])
     if "mu_err" in table.colnames:
         error = values(table["mu_err"])
         ax.fill_between(sma, mu - error, mu + error, color=PREDICTED, alpha=0.3, lw=0)
     reach = table.meta.get("sn_sma", np.inf)
-    ax.plot(sma[sma <= reach], mu[sma <= reach], color=PREDICTED, lw=1.0)
+    ax.plot(sma[sma <= reach], mu[sma <= reach], color=PREDICTED, lw=1.0, label=label)
     ax.plot(sma[sma > reach], mu[sma > reach], color=PREDICTED, lw=0.8, ls=":")
 
 

@@ -298,7 +298,8 @@ class IsophoteNetwork(nn.Module):
             ``mu``, ``mu_err`` [mag arcsec^-2], ``ellipticity``, ``pa`` [deg], ``intensity``,
             ``intensity_err`` [nanomaggies arcsec^-2], ``growth``, ``growth_err`` [nanomaggies],
             NaN from the end on; ``flag``, `RowFlag.BELOW_CUT` where the profile is inferred
-            rather than measured; and ``strangeness`` of shape (B,), see `Profiles`.
+            rather than measured; ``strangeness`` of shape (B,) and ``centre`` of shape (B, 2), see
+            `Profiles`.
         """
         said = self.profiles(images[:, 0].to(self.device), covered, dtype)
         intensity = 10 ** (0.4 * (ZEROPOINT - said.mu))
@@ -319,6 +320,7 @@ class IsophoteNetwork(nn.Module):
             "growth_err": growth_err.masked_fill(beyond, math.nan),
             "flag": said.below_cut.int() * int(RowFlag.BELOW_CUT),
             "strangeness": said.strangeness,
+            "centre": said.centre,
         }
 
     def _targets(self, mu, ellipticity, n_within):

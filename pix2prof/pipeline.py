@@ -200,11 +200,17 @@ def open_evaluation(run):
 
 
 def models(run):
-    """List the networks that `run` has trained: name and folder of each."""
+    """List the networks to compare: name and folder of each.
+
+    Those that `run` has trained, and the released isophote network if it takes such images.
+    """
     _trained(run)
-    return {
+    found = {
         path.parent.name: path.parent for path in sorted(run.paths.models.glob("*/config.json"))
     }
+    if predict.load().crop == run.config.data.crop:
+        found["isophote"] = predict.WEIGHTS / predict.RELEASED
+    return found
 
 
 def compare(run, sky):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from astropy import units as u
 from astropy.table import QTable
 
 from .angles import sky_angles
@@ -20,6 +21,7 @@ from .sdss import PIXSCALE
 from .stamps import Stamp, make_stamp
 
 WEIGHTS = Path(__file__).parent / "weights"
+RELEASED = "pix2prof"
 BATCH = 32
 SHORT = 10
 
@@ -63,21 +65,26 @@ class Prediction:
         The image as the network saw it.
     error : pix2prof.fits.ImageError or None
         Set when there is no profile.
+    ellipses : astropy.table.QTable or None
+        Isophotes on the stamp, where the network gives them: ``sma`` [arcsec], ``ellipticity``,
+        ``pa`` [deg, counter-clockwise from +x]; their centre (x, y) [pixel] in ``meta``.
     """
 
     path: str
     profile: QTable | None = None
     stamp: Stamp | None = field(default=None, repr=False)
     error: ImageError | None = None
+    ellipses: QTable | None = field(default=None, repr=False)
 
 
-def load(name="paper", device="cpu"):
-    """Load a trained network.
+def load(name=RELEASED, device="cpu"):
+    """Load a trained network: the isophote network unless another is named.
 
     Parameters
     ----------
     name : str or Path
-        A released model's name, or a folder with ``model.safetensors`` and ``config.json``.
+        A released model's name (``pix2prof``, the isophote network; ``paper``, the paper's), or a
+        folder with ``model.safetensors`` and ``config.json``.
     device : str or torch.device
         Where to compute.
 
@@ -98,7 +105,7 @@ def load(name="paper", device="cpu"):
         released = sorted(path.parent.name for path in WEIGHTS.glob("*/config.json"))
         raise FileNotFoundError(
             f"there is no model {str(name)!r}: neither a released one (there "
-            f"{'is ' + ', '.join(released) if released else 'are none here'}) nor a folder; "
+            f"{'are ' + ', '.join(released) if released else 'are none here'}) nor a folder; "
             "`make repro` trains one, then give the folder with its model.safetensors"
         )
     network, card = load_model(folder, device)
@@ -160,7 +167,8 @@ def describe_images(images, model, *, covered=None, batch_size=BATCH, precision=
     dict of (N, T) numpy.ndarray
         By the names of the profile table's columns: ``mu``, and what else this network gives
         (``mu_err, ellipticity, pa, ...``); rows with `RowFlag.BELOW_CUT` in ``flag`` are
-        inferred beyond the reach of the image. ``strangeness``, if there, has shape (N,).
+        inferred beyond the reach of the image. ``strangeness``, if there, has shape (N,), and
+        ``centre`` (N, 2).
 
     Raises
     ------
@@ -300,14 +308,29 @@ def predict_stamps(batch, model, *, precision="float32"):
         try:
             number = next(place)
             said = {name: values[number] for name, values in columns.items()}
-            yield Prediction(image.path, _table(image, stamp, said, model), stamp)
+            ellipses = _ellipses(said)
+            yield Prediction(image.path, _table(image, stamp, said, model), stamp, None, ellipses)
         except ImageError as error:
             yield Prediction(image.path, stamp=stamp, error=error)
 
 
+def _ellipses(said):
+    """Isophotes within the S/N cut on the stamp, of a network that gives them."""
+    if "centre" not in said:
+        return None
+    rows = np.flatnonzero(np.isfinite(said["mu"]) & (said["flag"] & RowFlag.BELOW_CUT == 0))
+    if len(rows) == 0:
+        return None
+    table = QTable({name: said[name][rows] for name in ("ellipticity", "pa")})
+    table["sma"] = sma_grid(len(said["mu"]))[rows] * u.arcsec
+    table["pa"].unit = u.deg
+    table.meta["x"], table.meta["y"] = (float(x) for x in said["centre"])
+    return table
+
+
 def _table(image, stamp, columns, model):
-    columns = dict(columns)
-    mu, strangeness = columns["mu"], columns.pop("strangeness", None)
+    mu, strangeness = columns["mu"], columns.get("strangeness")
+    columns = {name: values for name, values in columns.items() if name in COLUMNS}
     valid = np.isfinite(mu)
     n = int(np.argmin(valid)) if not valid.all() else len(mu)
     if n == 0:

@@ -40,7 +40,7 @@ class Summary:
     failures: int
 
 
-def predict_task(model="paper", **options):
+def predict_task(model="pix2prof", **options):
     """Make the task of predicting with a trained network.
 
     Parameters

@@ -100,7 +100,7 @@ class PredictTask(Task):
 
     columns = PREDICTED
 
-    model: str = "paper"
+    model: str = "pix2prof"
     sha256: str = ""
     crop: int = 256
 
