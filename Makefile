@@ -40,7 +40,8 @@ PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 train.images=
 paper: $(READY)
 	. "$(BIN)/activate" && dvc exp run --name paper $(PAPER:%=-S %)
 
-ISOPHOTE := model.decoder=isophote train.images=14000 train.batch_size=8 train.lr=1.5e-3
+ISOPHOTE := data.seed=2021 data.small_share=0.3 model.decoder=isophote train.images=14000 \
+            train.batch_size=8 train.lr=1.5e-3
 
 isophote: $(READY)
 	. "$(BIN)/activate" && dvc exp run --name isophote $(ISOPHOTE:%=-S %)

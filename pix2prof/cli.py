@@ -203,14 +203,16 @@ def _predict(args):
         task = predict_task(args.model, **_options(args))
         return _run_many(args, task, args.images, {"--plot": args.plot})
     from .fits import ImageError
-    from .output import replacing, unique_names
+    from .output import refuse_overwriting, replacing, unique_names
     from .predict import load, predict_files
 
     paths = _different(args.images)
+    names = unique_names(paths)
+    refuse_overwriting(paths, (args.out / f"{name}.{args.format or 'ecsv'}" for name in names))
     model = load(args.model)
     failed = []
     predictions = predict_files(paths, model, **_options(args))
-    for name, prediction in zip(unique_names(paths), predictions, strict=True):
+    for name, prediction in zip(names, predictions, strict=True):
         try:
             if prediction.error is not None:
                 raise prediction.error
@@ -271,13 +273,15 @@ def _measure(args):
         unused = {"--mask": args.mask, "--forced-on": args.forced_on}
         return _run_many(args, measure_task(**_options(args)), [args.image], unused)
     from .measuring import measure_file
-    from .output import replacing, unique_names
+    from .output import refuse_overwriting, replacing, unique_names
 
     suffix = args.format or "ecsv"
     others = [path for path in _different([args.image, *args.forced_on]) if path != args.image]
-    tables = measure_file(args.image, mask=args.mask, forced_on=others, **_options(args))
     paths = [args.image, *others]
-    for path, name, table in zip(paths, unique_names(paths), tables, strict=True):
+    names = unique_names(paths)
+    refuse_overwriting(paths, (args.out / f"{name}.{suffix}" for name in names))
+    tables = measure_file(args.image, mask=args.mask, forced_on=others, **_options(args))
+    for path, name, table in zip(paths, names, tables, strict=True):
         for flag in table.meta["flags"]:
             _say(f"{path}: note: {flag}")
         with replacing(args.out / f"{name}.{suffix}") as aside:

@@ -85,7 +85,9 @@ def cluster(task, workers=None, scheduler=None, say=lambda text: None):
             say("waiting for the first worker of the cluster")
             client.wait_for_workers(1)
         answers = client.run(task.check, on_error="return").values()
-        errors = [answer for answer in answers if isinstance(answer, (ValueError, ImportError))]
+        errors = [
+            answer for answer in answers if isinstance(answer, (ValueError, ImportError, OSError))
+        ]
         if errors:
             raise ValueError(f"a worker of the cluster cannot do this: {errors[0]}")
         yield DaskWorkers(client)

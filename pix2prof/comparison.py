@@ -116,7 +116,7 @@ def real_targets(folder, n_images, crop):
     for path in sorted(Path(folder).glob("images/*.fits"))[:n_images]:
         try:
             image = read_image(path)
-            stamp = make_stamp(image, crop).data
+            stamp = make_stamp(image, crop)
         except ImageError as error:
             print(f"left out: {error}")
             continue

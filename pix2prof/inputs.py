@@ -214,10 +214,16 @@ def _catalogue(source, root):
         )
     if (found["ra"] is None) != (found["dec"] is None):
         raise ValueError(f"{source}: found one of RA and Dec; give both, or neither")
-    frames = [_cell(value) or "" for value in table[found["frame"]]]
+    frames = [_text(value) for value in table[found["frame"]]]
     order = sorted(range(len(table)), key=frames.__getitem__)
     for row in order:
         yield _row(source, root, table[row], names, found, frames[row])
+
+
+def _text(value):
+    """A cell as text; empty where it is masked."""
+    value = _cell(value)
+    return "" if value is None else str(value)
 
 
 def _row(source, root, row, names, found, frame):
@@ -230,7 +236,7 @@ def _row(source, root, row, names, found, frame):
     place = {}
     if found["ra"]:
         place = {key: _degrees(row[found[key]]) for key in ("ra", "dec")}
-    name = "" if found["name"] is None else str(_cell(row[found["name"]]) or "")
+    name = "" if found["name"] is None else _text(row[found["name"]])
     key = _key(path, root)
     parts = [printable(name)] if name else []
     parts += [f"{place[k]:.7f}" for k in place] + [f"{k}={v}" for k, v in options]

@@ -63,6 +63,27 @@ def safe_name(text):
     return name or "_"
 
 
+def refuse_overwriting(inputs, outputs):
+    """Refuse to write a result over an image that it is to come from.
+
+    Parameters
+    ----------
+    inputs, outputs : iterable of path-like
+
+    Raises
+    ------
+    ValueError
+        Naming the file.
+    """
+    read = {Path(path).resolve() for path in inputs}
+    for path in outputs:
+        if Path(path).resolve() in read:
+            raise ValueError(
+                f"{path}: the result would be written over the image; choose another folder "
+                "with -o, or another --format"
+            )
+
+
 def _repeated(names):
     lower = [name.lower() for name in names]
     counts = Counter(lower)

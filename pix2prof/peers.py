@@ -1,6 +1,7 @@
 """The methods that are held side by side, each as a function of one image."""
 
 import hashlib
+import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,9 +17,10 @@ from photutils.segmentation import SourceCatalog, detect_sources
 from photutils.utils import circular_footprint
 
 from pix2prof import autoprof, isophotes, predict
-from pix2prof.measured import Flag
+from pix2prof.measured import Flag, RowFlag
 from pix2prof.profiles import sma_grid
 from pix2prof.sdss import PIXSCALE, intensity_to_mu
+from pix2prof.stamps import Stamp
 
 DETECTION = 1.5
 SMOOTHING = 1.5
@@ -41,7 +43,7 @@ class Target:
         [arcsec per pixel].
     mask : numpy.ndarray or None
         True at other sources, shape (H, W), where somebody knows.
-    stamp : numpy.ndarray or None
+    stamp : pix2prof.stamps.Stamp or None
         The image as a network knows it, on pixels of 0.396 arcsec; by default `image`.
     """
 
@@ -49,7 +51,7 @@ class Target:
     image: np.ndarray = field(repr=False)
     pixscale: float = PIXSCALE
     mask: np.ndarray | None = field(default=None, repr=False)
-    stamp: np.ndarray | None = field(default=None, repr=False)
+    stamp: Stamp | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def methods(models, python=None):
     Parameters
     ----------
     models : mapping of str to path-like
-        Name of each trained network and its folder; ``paper`` is called Pix2Prof.
+        Name of each trained network and its folder. ``paper`` is called Pix2Prof, if its decoder
+        is the paper's; others by their decoder, or else their name.
     python : path-like, optional
         Python of AutoProf's environment; by default `pix2prof.autoprof.environment`.
 
@@ -118,7 +121,10 @@ def methods(models, python=None):
     own = _digest(*sorted(Path(__file__).parent.glob("*.py")))
     able, missing = [], {}
     for name, folder in models.items():
-        label = "Pix2Prof" if name == "paper" else f"Pix2Prof ({name})"
+        card = json.loads((Path(folder) / "config.json").read_text())
+        decoder = card["model"].get("decoder", "gru")
+        other = name if decoder == "gru" else decoder
+        label = "Pix2Prof" if (name, decoder) == ("paper", "gru") else f"Pix2Prof ({other})"
         weights = _digest(Path(folder) / "model.safetensors", Path(folder) / "config.json")
         measure = partial(network, folder=str(folder))
         able.append(Method(f"network-{name}", label, f"{own} {weights}", measure, warm=True))
@@ -139,12 +145,23 @@ def methods(models, python=None):
 
 
 def network(target, folder):
-    """Predict a profile with the trained network in a folder; see `pix2prof.predict`."""
-    image = target.image if target.stamp is None else target.stamp
-    mu = predict.predict_images(image, _load(folder))
+    """Predict a profile with the trained network in a folder; see `pix2prof.predict`.
+
+    Of a network that goes on beyond the image's S/N, the part within it.
+    """
+    model, stamp = _load(folder), target.stamp
+    image, covered = (target.image, None) if stamp is None else (stamp.data, stamp.covered[None])
+    said = predict.describe_images(image[None], model, covered=covered)
+    mu = said["mu"][0]
+    if "flag" in said:
+        mu = np.where(said["flag"][0] & RowFlag.BELOW_CUT, np.nan, mu)
     if not np.isfinite(mu).any():
         raise ValueError("the network gave no profile for it")
-    return Outline(sma_grid(len(mu)), mu)
+    if stamp is not None or "centre" not in said:
+        return Outline(sma_grid(len(mu)), mu)
+    corner = (np.array(image.shape[::-1]) - model.crop) // 2
+    shapes = (said[name][0] for name in ("ellipticity", "pa"))
+    return Outline(sma_grid(len(mu)), mu, *shapes, said["centre"][0] + corner)
 
 
 @lru_cache(maxsize=8)

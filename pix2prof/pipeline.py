@@ -208,7 +208,8 @@ def models(run):
     found = {
         path.parent.name: path.parent for path in sorted(run.paths.models.glob("*/config.json"))
     }
-    if predict.load().crop == run.config.data.crop:
+    new = run.config.model.decoder != "isophote"
+    if new and predict.load().crop == run.config.data.crop:
         found["isophote"] = predict.WEIGHTS / predict.RELEASED
     return found
 

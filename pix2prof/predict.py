@@ -60,7 +60,7 @@ class Prediction:
     path : str
         The file.
     profile : astropy.table.QTable or None
-        Columns ``sma`` [arcsec] and ``mu`` [mag arcsec^-2].
+        Columns ``sma`` [arcsec], ``mu`` [mag arcsec^-2], and what else the network gives.
     stamp : pix2prof.stamps.Stamp or None
         The image as the network saw it.
     error : pix2prof.fits.ImageError or None
@@ -137,7 +137,8 @@ def predict_images(images, model, *, batch_size=BATCH, precision="float32"):
     Returns
     -------
     mu : (N, T) or (T,) numpy.ndarray of float32
-        Surface brightness [mag arcsec^-2] on 0.2 (k + 1) arcsec, NaN beyond the end.
+        Surface brightness [mag arcsec^-2] on 0.2 (k + 1) arcsec, NaN beyond the end; of a
+        network that goes on beyond the image's S/N, only the part within it.
 
     Raises
     ------
@@ -224,7 +225,8 @@ def predict_file(path, model, **options):
     Returns
     -------
     profile : astropy.table.QTable
-        Columns ``sma`` [arcsec] and ``mu`` [mag arcsec^-2]; provenance in ``meta``, everything
+        Columns ``sma`` [arcsec], ``mu`` [mag arcsec^-2], and of the isophote network ``mu_err``,
+        ``ellipticity``, ``pa``, ``growth`` and more; provenance in ``meta``, everything
         odd in ``meta["flags"]``.
 
     Raises

@@ -123,9 +123,9 @@ def row(cutout, table, columns=PREDICTED):
 def structure(table):
     """Structural parameters of a profile, as `pix2prof.photometry` has them.
 
-    A profile without ellipticities, as the network gives it, is taken to have one and the same at
-    all radii: that leaves sizes, concentration, disc and Sersic function as they are, and leaves
-    the magnitudes open.
+    A profile without ellipticities, as the paper's network gives it, is taken to have one and the
+    same at all radii: that leaves sizes, concentration, disc and Sersic function as they are, and
+    leaves the magnitudes open.
 
     Parameters
     ----------

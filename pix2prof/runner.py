@@ -59,7 +59,10 @@ def predict_task(model="pix2prof", **options):
     FileNotFoundError, ValueError
         As `pix2prof.predict.load`.
     """
-    where = os.path.abspath(model) if Path(model).is_dir() else str(model)
+    from .predict import WEIGHTS
+
+    own = Path(model).is_dir() and not (WEIGHTS / str(model)).is_dir()
+    where = os.path.abspath(model) if own else str(model)
     found = loaded(where)
     return PredictTask(options=options, model=where, sha256=found.sha256, crop=found.crop)
 
@@ -128,8 +131,10 @@ def run_many(
     ResumeError
         If `out` holds the results of other inputs, options or another model.
     FileNotFoundError, ValueError
-        If a list, a catalogue or dask.distributed is missing or unusable.
+        If a list, a catalogue or dask.distributed is missing or unusable, or `out` is a source.
     """
+    if any(Path(source).resolve() == Path(out).resolve() for source in sources):
+        raise ValueError(f"{out}: the results would lie among the images; choose another folder")
     if format != "parquet":
         names = Counter(file_name(item).lower() for item in find_items(sources, out))
         shared = frozenset(name for name, count in names.items() if count > 1)

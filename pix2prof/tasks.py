@@ -136,19 +136,28 @@ class PredictTask(Task):
         batch = Batch(failures=[one for one in prepared if isinstance(one, dict)])
         good = [one for one in prepared if not isinstance(one, dict)]
         pairs = [(cutout.image, stamp) for cutout, stamp in good]
+        model = loaded(self.model, self.threads)
         try:
-            predictions = list(predict_stamps(pairs, loaded(self.model, self.threads)))
-        except Exception as error:
-            batch.failures += [failure(c.key, c.name, "predict", error) for c, _ in good]
-            return batch
+            predictions = list(predict_stamps(pairs, model))
+        except Exception:  # one of them is at fault: find out which
+            predictions = [_alone(pair, model, predict_stamps) for pair in pairs]
         for (cutout, _), prediction in zip(good, predictions, strict=True):
-            if prediction.error is not None:
-                batch.failures.append(
-                    failure(cutout.key, cutout.name, "predict", prediction.error)
-                )
-            else:
+            error = getattr(prediction, "error", prediction)
+            try:
+                if error is not None:
+                    raise error
                 self.add(batch, cutout, prediction.profile)
+            except Exception as error:
+                batch.failures.append(failure(cutout.key, cutout.name, "predict", error))
         return batch
+
+
+def _alone(pair, model, predict_stamps):
+    """The prediction for one image, or what it raises."""
+    try:
+        return next(predict_stamps([pair], model))
+    except Exception as error:
+        return error
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,21 @@ def test_predict_writes_a_profile_and_a_picture(model, tmp_path, capsys):
     assert "1 of 1 profiles" in captured.err
 
 
+def test_nothing_is_written_over_an_image(model, tmp_path, capsys):
+    path = save(tmp_path / "a.fits", galaxy())
+    before = path.read_bytes()
+    for words in (
+        ("predict", path, "-o", tmp_path, "--model", model, "--format", "fits"),
+        ("measure", path, "-o", tmp_path, "--format", "fits"),
+    ):
+        assert run(*words) == 1
+        assert "a.fits: the result would be written over the image" in capsys.readouterr().err
+    assert run("predict", tmp_path, "-o", tmp_path, "--model", model) == 1
+    assert "the results would lie among the images" in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert run("measure", path, "-o", tmp_path) == 0
+
+
 def test_options_reach_the_reader(model, tmp_path):
     data = np.zeros((200, 200))
     data[20:100, 100:180] = galaxy()

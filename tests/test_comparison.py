@@ -52,7 +52,7 @@ def test_real_galaxies_keep_their_pixels_and_bad_files_are_left_out(tmp_path, ca
     targets, images = comparison.real_targets(tmp_path, 9, crop=32)
     assert list(images["name"]) == ["a", "c"] and list(images["band"]) == ["r", "r"]
     assert targets[0].image.shape == (40, 50) and targets[0].pixscale == 0.5
-    assert targets[0].stamp.shape == (32, 32)
+    assert targets[0].stamp.data.shape == targets[0].stamp.covered.shape == (32, 32)
     assert "b.fits" in capsys.readouterr().out
     assert len(comparison.real_targets(tmp_path, 1, crop=32)[0]) == 1
 

@@ -64,6 +64,15 @@ def test_a_catalogue_gives_places_on_frames(tmp_path):
     assert items[0].path == str(tmp_path / "a.fits")
 
 
+def test_numbers_serve_as_names_nought_too(tmp_path):
+    path = tmp_path / "catalogue.ecsv"
+    Table({"name": [0, 1], "frame": [7, 8]}).write(path)
+    assert [(i.name, i.path) for i in find_items([path])] == [
+        ("0", str(tmp_path / "7")),
+        ("1", str(tmp_path / "8")),
+    ]
+
+
 def test_missing_cells_stay_missing(tmp_path):
     path = touch(tmp_path / "c.csv")
     path.write_text("image,band,ra,dec,id\na.fits,,1.5,x,\nb.fits,g,,2,7\n")

@@ -4,9 +4,12 @@ import torch
 from test_autoprof import GOOD
 
 from pix2prof import peers
+from pix2prof.isophote_network import IsophoteNetwork
 from pix2prof.model import Pix2Prof
 from pix2prof.networks import save_model
+from pix2prof.predict import describe_images, load
 from pix2prof.sdss import PIXSCALE, mu_to_intensity
+from pix2prof.stamps import Stamp
 
 SIDE = 96
 
@@ -93,10 +96,25 @@ def test_the_pixel_scale_is_heeded():
 def test_the_network_sees_the_stamp_where_there_is_one(model):
     target = disc()
     plain = peers.network(target, str(model))
-    stamped = peers.Target("disc", target.image[:48], stamp=target.image)
+    stamp = Stamp(target.image, np.ones(target.image.shape, bool))
+    stamped = peers.Target("disc", target.image[:48], stamp=stamp)
     assert np.array_equal(peers.network(stamped, str(model)).mu, plain.mu, equal_nan=True)
     with pytest.raises(ValueError, match="the network wants at least"):
         peers.network(peers.Target("disc", target.image[:48]), str(model))
+
+
+def test_the_isophote_network_gives_ellipses_on_the_targets_own_pixels(tmp_path):
+    torch.manual_seed(2)
+    normalisation = {"low": -1.0, "high": 2.0, "kind": "none", "softening": 0.02}
+    save_model(IsophoteNetwork().eval(), tmp_path, crop=64, normalisation=normalisation)
+    [method, *_], _ = peers.methods({"paper": tmp_path}, tmp_path / "python")
+    assert method.label == "Pix2Prof (isophote)"
+    image = np.pad(disc().image, 8)
+    found = method.measure(peers.Target("disc", image))
+    said = describe_images(image[None], load(tmp_path))
+    assert np.array_equal(found.centre, said["centre"][0] + (len(image) - 64) // 2)
+    assert np.array_equal(np.isnan(found.mu), said["flag"][0] > 0)
+    assert found.ellipticity.shape == found.pa.shape == found.mu.shape
 
 
 def test_nothing_to_measure_is_a_failure_in_words():

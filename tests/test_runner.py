@@ -236,8 +236,9 @@ def test_one_image_as_a_table_and_one_option_too_many(model, tmp_path, capsys):
     assert "--plot is for single images" in capsys.readouterr().err
     assert run(*words) == 0
     assert read_results(tmp_path / "out")[0]["item"].to_pylist() == ["a.fits"]
-    assert run("predict", path, "-o", tmp_path, "--model", model, "--format", "fits") == 0
-    assert len(QTable.read(tmp_path / "a.fits")) > 0
+    out = tmp_path / "fits"
+    assert run("predict", path, "-o", out, "--model", model, "--format", "fits") == 0
+    assert len(QTable.read(out / "a.fits")) > 0
 
 
 def test_measure_takes_the_same_road(folder, tmp_path):
