@@ -26,6 +26,7 @@ from pix2prof.style import (
 from pix2prof.tables import PAPER_SECONDS, PERSON
 
 LEVELS = (23.0, 25.0)
+LEGEND_COLUMNS = 4
 
 
 @paper_style
@@ -162,7 +163,9 @@ def isophote_gallery(
     cell = head + above + 0.95
     caption = fill(caption, 150)
     low = 0.4 + 0.13 * len(caption.splitlines())
-    height = 0.2 + n_rows * cell + low
+    legend_rows = -(-(1 + len(comparison.labels)) // LEGEND_COLUMNS)
+    high = 0.06 + 0.14 * legend_rows
+    height = high + n_rows * cell + low
     fig = plt.figure(figsize=(TWO_COLUMNS, height), layout="none")
     shown = [comparison.truth[rows], *comparison.mu[:, rows]]
     limits = mu_limits(*shown, faintest=28.0)
@@ -170,7 +173,7 @@ def isophote_gallery(
     width = (right - left) / n_columns
     for k, row in enumerate(rows):
         line, column = divmod(k, n_columns)
-        top = 1 - (0.2 + line * cell + head) / height
+        top = 1 - (high + line * cell + head) / height
         x = left + column * width
         if images is not None:
             ax = fig.add_axes((x, top - above / height, width - gap, above / height * 0.97))
@@ -193,7 +196,7 @@ def isophote_gallery(
     names = ["truth"] * len(handles) + [str(label) for label in comparison.labels]
     styles = [method_style(str(label)) for label in comparison.labels]
     handles += [plt.Line2D([], [], color=colour, ls=dashes) for colour, dashes in styles]
-    fig.legend(handles, names, loc="upper center", ncols=len(names), borderaxespad=0.1)
+    fig.legend(handles, names, loc="upper center", ncols=LEGEND_COLUMNS, borderaxespad=0.1)
     fig.text(0.008, 0.5, MU_LABEL, va="center", rotation=90)
     fig.text(0.5, (low - 0.11) / height, SMA_LABEL, ha="center", va="top")
     fig.text(0.5, 0.03 / height, caption, ha="center", va="bottom", fontsize=7)
