@@ -64,9 +64,7 @@ def clone(tmp_path_factory):
         source, target = ROOT / name, root / name
         target.parent.mkdir(exist_ok=True)
         if source.is_dir():
-            shutil.copytree(
-                source, target, ignore=shutil.ignore_patterns("__pycache__", "weights")
-            )
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "paper"))
         else:
             shutil.copy(source, target)
     clone = Clone(root)
