@@ -41,14 +41,13 @@ def gather(pairs, crop, model):
         clock.append(time.perf_counter())
         for name, spent in zip(seconds, np.diff(clock), strict=True):
             seconds[name] += spent
-        found = model.network.profiles(images).centre
         parts.append(
             {
                 "network": said["mu"],
                 "automatic": automatic.mu.numpy(),
                 "told": told.mu.numpy(),
                 **{name: said[name] for name in ("mu_err", "ellipticity", "pa", "flag", "growth")},
-                "centre": (found - centres).norm(dim=1).numpy(),
+                "centre": np.linalg.norm(said["centre"] - centres.numpy(), axis=1),
                 "centre_automatic": (automatic.centre - centres).norm(dim=1).numpy(),
             }
         )

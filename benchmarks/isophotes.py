@@ -10,10 +10,8 @@ ones.
 """
 
 import argparse
-import os
 import re
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,10 +21,9 @@ from pix2prof.isophotes import Flag, measure
 from pix2prof.mock import mock_galaxy
 from pix2prof.peer_runs import on_grid
 from pix2prof.peers import Target, photutils_ellipse
+from pix2prof.pipeline import real_folder
 from pix2prof.profiles import MAX_STEPS, read_profile
 
-ROOT = Path(__file__).parents[1]
-REAL = Path(os.environ.get("PIX2PROF_REAL", ROOT.parent / "shared" / "real"))
 LIMITS = (26.0, 25.0)
 
 
@@ -102,17 +99,18 @@ def print_discs(result, truth, mocks):
 
 def print_real():
     """Agreement with AutoProf's profiles of real galaxies, where the folder is there."""
-    if not REAL.is_dir():
-        print(f"real galaxies: no folder at {REAL}")
+    folder = real_folder()
+    if not folder.is_dir():
+        print(f"real galaxies: no folder at {folder}")
         return
     rows, came_out = [], 0
-    paths = sorted((REAL / "images").glob("*.fits"))
+    paths = sorted((folder / "images").glob("*.fits"))
     for path in paths:
         header, data = fits.getheader(path), fits.getdata(path)
         image = data.astype(np.float32) * 10 ** (-0.4 * (header["ZEROPT"] - 22.5))
         result = measure(image, pixscale=header["PIXSCALE"])
         came_out += int(result.n_valid[0] > 0)
-        reference = REAL / "autoprof" / f"{path.stem}.prof"
+        reference = folder / "autoprof" / f"{path.stem}.prof"
         if reference.is_file():
             profile = read_profile(reference)
             mu = np.interp(profile["sma"].value, result.sma.numpy(), result.mu[0].numpy())

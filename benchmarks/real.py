@@ -8,7 +8,6 @@ the repository. Writes ``real_galaxies_<model>.png`` and ``.pdf`` (profiles alon
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +18,11 @@ from pix2prof import metrics
 from pix2prof.gallery import Panel, real_galaxies
 from pix2prof.output import replacing
 from pix2prof.peer_runs import on_grid
+from pix2prof.pipeline import real_folder
 from pix2prof.profiles import MU_UNIT, read_profile
 from pix2prof.style import save_figure
 
 ROOT = Path(__file__).resolve().parents[1]
-REAL = Path(os.environ.get("PIX2PROF_REAL", ROOT.parent / "shared" / "real"))
 LIMIT = 25.0
 
 
@@ -37,7 +36,7 @@ def deviation(profile, reference):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="pix2prof", help="a released model's name, or a folder")
-    parser.add_argument("--galaxies", type=Path, default=REAL)
+    parser.add_argument("--galaxies", type=Path, default=real_folder())
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     options = parser.parse_args()
     paths = sorted((options.galaxies / "images").glob("*.fits"))

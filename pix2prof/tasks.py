@@ -106,12 +106,19 @@ class PredictTask(Task):
 
     def check(self):
         """Load the model; ValueError if it is another one here."""
-        found = loaded(self.model, self.threads).sha256
+        found = self._model().sha256
         if found != self.sha256:
             raise ValueError(
                 f"the model {self.model!r} has weights {found[:12]} on this worker and "
                 f"{self.sha256[:12]} where the run was started; install the same version"
             )
+
+    def _model(self):
+        if self.threads:
+            import torch
+
+            torch.set_num_threads(self.threads)
+        return loaded(self.model)
 
     def prepare(self, items):
         """Read items: a list of (cut-out without its pixels, stamp) and of failures."""
@@ -136,7 +143,7 @@ class PredictTask(Task):
         batch = Batch(failures=[one for one in prepared if isinstance(one, dict)])
         good = [one for one in prepared if not isinstance(one, dict)]
         pairs = [(cutout.image, stamp) for cutout, stamp in good]
-        model = loaded(self.model, self.threads)
+        model = self._model()
         try:
             predictions = list(predict_stamps(pairs, model))
         except Exception:  # one of them is at fault: find out which
@@ -197,26 +204,20 @@ class MeasureTask(Task):
 
 
 @lru_cache(maxsize=1)
-def loaded(model, threads=None):
+def loaded(model):
     """Load a model once in each process.
 
     Parameters
     ----------
     model : str
         As `pix2prof.predict.load` takes it.
-    threads : int, optional
-        Set torch to so many.
 
     Returns
     -------
     model : pix2prof.predict.Predictor
     """
-    import torch
-
     from .predict import load
 
-    if threads:
-        torch.set_num_threads(threads)
     return load(model)
 
 
