@@ -19,9 +19,9 @@ from astropy.io import fits
 
 from pix2prof.isophotes import Flag, measure
 from pix2prof.mock import mock_galaxy
+from pix2prof.paths import real_folder
 from pix2prof.peer_runs import on_grid
 from pix2prof.peers import Target, photutils_ellipse
-from pix2prof.pipeline import real_folder
 from pix2prof.profiles import MAX_STEPS, read_profile
 
 LIMITS = (26.0, 25.0)

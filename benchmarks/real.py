@@ -17,8 +17,8 @@ import pix2prof
 from pix2prof import metrics
 from pix2prof.gallery import Panel, real_galaxies
 from pix2prof.output import replacing
+from pix2prof.paths import real_folder
 from pix2prof.peer_runs import on_grid
-from pix2prof.pipeline import real_folder
 from pix2prof.profiles import MU_UNIT, read_profile
 from pix2prof.style import save_figure
 

@@ -10,8 +10,8 @@ _HOMES = {
     "ImageError": "fits",
     "load": "predict",
     "measure": "isophotes",
-    "predict_file": "predict",
-    "predict_files": "predict",
+    "predict_file": "predictions",
+    "predict_files": "predictions",
     "predict_images": "predict",
 }
 

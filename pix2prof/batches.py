@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .dataset import Moves
+from .crops import Moves
 from .isophote_network import IsophoteNetwork
 
 
@@ -19,7 +19,7 @@ class Batches:
         With ``len``, ``images(indices)`` and ``mu(indices)``, see `pix2prof.dataset.Pairs`.
     nodes : pix2prof.nodes.Nodes
     normalisation
-        With ``normalise(images)``, see `pix2prof.dataset.Normalisation`.
+        With ``normalise(images)``, see `pix2prof.normalisation.Normalisation`.
     crop : int
         Side of the network's images [px].
     """

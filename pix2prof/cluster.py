@@ -1,7 +1,8 @@
 """The workers of a Dask cluster: one of this machine, or one that runs already."""
 
 import contextlib
-import os
+
+from .cores import available_cores
 
 MISSING = "--workers and --scheduler need dask.distributed: pip install 'pix2prof[dask]'"
 THREADS = 2
@@ -105,4 +106,4 @@ def threads_of(workers):
     -------
     threads : int
     """
-    return max(1, len(os.sched_getaffinity(0)) // workers)
+    return max(1, available_cores() // workers)

@@ -4,7 +4,6 @@ from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.patches import Ellipse
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from pix2prof.error_figures import draw_curve, draw_violins
@@ -15,6 +14,7 @@ from pix2prof.style import (
     SMA_LABEL,
     TWO_COLUMNS,
     bright_up,
+    draw_ellipse,
     draw_image,
     log_radius,
     method_style,
@@ -215,12 +215,8 @@ def _draw_isophotes(ax, comparison, row, image, pixscale, levels):
             if not (comparison.mu[m, row, k] >= level and np.isfinite(shape).all()):
                 continue
             x, y = (comparison.centre[m, row] - np.array([width - 1, height - 1]) / 2) * pixscale
-            size = 2 * sma[k], 2 * sma[k] * (1 - shape[0])
             colour, dashes = method_style(str(label))
-            drawn = Ellipse(
-                (x, y), *size, angle=shape[1], fill=False, ec=colour, ls=dashes, lw=0.7
-            )
-            ax.add_patch(drawn)
+            draw_ellipse(ax, (x, y), sma[k], *shape, ec=colour, ls=dashes, lw=0.7)
             reach = max(reach, 1.5 * sma[k])
     reach = min(reach, width * pixscale / 2, height * pixscale / 2)
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[])

@@ -8,7 +8,7 @@ import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
-from pix2prof import metrics
+from pix2prof import metrics, report
 from pix2prof.profiles import MU_UNIT
 from pix2prof.sdss import LIMITING_MU
 from pix2prof.tables import markdown
@@ -71,7 +71,7 @@ def errors(comparison, labels=None, *, ended=0.9, limit=LIMITING_MU):
     -------
     measured : dict of str to tuple
         Label to deviations (`pix2prof.metrics.deviations`), curve (`pix2prof.metrics.per_kpc`)
-        and numbers (`pix2prof.metrics.assemble`).
+        and numbers (`pix2prof.report.assemble`).
     """
     tables = against(comparison, comparison.expert, limit)
     mu = dict(zip(tables, comparison.mu, strict=True))
@@ -79,7 +79,7 @@ def errors(comparison, labels=None, *, ended=0.9, limit=LIMITING_MU):
         name: (
             tables[name],
             metrics.per_kpc(comparison.expert, mu[name], comparison.images, ended=ended),
-            metrics.assemble(tables[name]),
+            report.assemble(tables[name]),
         )
         for name in (tables if labels is None else labels)
         if name in tables

@@ -1,12 +1,13 @@
-"""The survey on disk, its split into image-profile pairs, normalisation and augmentation."""
+"""The survey on disk, and its split into image-profile pairs."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from astropy.table import QTable
 
+from pix2prof.normalisation import Normalisation
 from pix2prof.sdss import BANDS
 
 SPLITS = ("train", "validation", "test")
@@ -37,7 +38,7 @@ class Survey:
         `pix2prof.profiles.sma_grid`; NaN beyond the end of the profile.
     catalogue : astropy.table.QTable
         One row a galaxy, with its ``name``, ``redshift``, ``kpc_per_arcsec`` and ``split``.
-    normalisation : Normalisation
+    normalisation : pix2prof.normalisation.Normalisation
         Found from the training galaxies.
     """
 
@@ -45,77 +46,11 @@ class Survey:
     masks: np.ndarray
     profiles: dict
     catalogue: QTable
-    normalisation: "Normalisation"
+    normalisation: Normalisation
 
     def mask(self, galaxy):
         """Unpack the mask of one galaxy: bool of shape (S, S), True where not the galaxy."""
         return np.unpackbits(self.masks[galaxy], axis=-1, count=self.images.shape[-1]).astype(bool)
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    r"""The fixed normalisation of images (equation 2.1).
-
-    Parameters
-    ----------
-    low, high : float
-        :math:`A` and :math:`B` [nanomaggies per pixel]: the floor of the training set's
-        minimum and the ceiling of its 99.9th percentile.
-    kind : {"minmax", "asinh", "none"}
-        ``minmax`` is the paper's :math:`(x - A) / (B - A)` of the image clipped to
-        :math:`[A, B]`; ``asinh`` is :math:`\mathrm{asinh}(x / s) / \mathrm{asinh}(B / s)`
-        with `softening` :math:`s`, unclipped.
-    softening : float
-        The asinh stretch's scale [nanomaggies per pixel]; about the sky noise.
-    """
-
-    low: float
-    high: float
-    kind: str = "minmax"
-    softening: float = 0.02
-
-    def normalise(self, images):
-        """Map images [nanomaggies per pixel] to the network's input; arrays or tensors."""
-        if self.kind == "none":
-            return images
-        if self.kind == "asinh":
-            scale = 1.0 / np.arcsinh(self.high / self.softening)
-            scaled = images / self.softening
-            return (
-                np.arcsinh(scaled) if isinstance(images, np.ndarray) else scaled.asinh()
-            ) * scale
-        return (images.clip(self.low, self.high) - self.low) / (self.high - self.low)
-
-
-def find_normalisation(images, crop):
-    """Find A and B of equation 2.1 by the paper's rule (section 2.2.3), exactly, in flat memory.
-
-    Parameters
-    ----------
-    images : iterable of numpy.ndarray
-        Arrays of shape (..., S, S) [nanomaggies per pixel].
-    crop : int
-        The central part that counts [px].
-
-    Returns
-    -------
-    normalisation : Normalisation
-        Floor of the minimum, and ceiling of the 99.9th percentile.
-    """
-    images = list(images)
-    count = sum(int(np.prod(image.shape[:-2])) for image in images) * crop**2
-    below, fraction = divmod(0.999 * (count - 1), 1)
-    keep = count - int(below)
-    low, top = np.inf, np.empty(0, dtype=np.float32)
-    for image in images:
-        values = centre_crop(image, crop).ravel()
-        low = min(low, values.min())
-        top = np.concatenate([top, values])
-        if len(top) > keep:
-            top = np.partition(top, len(top) - keep)[-keep:]
-    first, second = np.sort(top)[[0, min(1, keep - 1)]]
-    percentile = first + fraction * (second - first)
-    return Normalisation(float(np.floor(low)), float(np.ceil(percentile)))
 
 
 def load_survey(folder):
@@ -244,79 +179,3 @@ class Pairs:
         table = self.survey.catalogue[self.galaxy]
         table["band"] = np.array(BANDS)[self.band]
         return table
-
-
-def centre_crop(images, crop):
-    """Cut the central (crop, crop) pixels of images of shape (..., S, S)."""
-    height, width = images.shape[-2:]
-    if min(height, width) < crop:
-        raise ValueError(f"an image of {height} x {width} px cannot give a crop of {crop} px")
-    top, left = (height - crop) // 2, (width - crop) // 2
-    return images[..., top : top + crop, left : left + crop]
-
-
-@dataclass(frozen=True)
-class Moves:
-    """Random shifts and turns of B images (section 2.2.5).
-
-    Parameters
-    ----------
-    corners : numpy.ndarray of int, shape (B, 2)
-        Column and row where the cut begins [px].
-    turns : numpy.ndarray of int, shape (B,)
-        Turns by 90 degrees, counter-clockwise with rows counted downwards.
-    crop : int
-        Side of the cut [px].
-    """
-
-    corners: np.ndarray
-    turns: np.ndarray
-    crop: int
-
-    @classmethod
-    def draw(cls, n, size, crop, wobble, rotate, generator):
-        """Draw for `n` images of `size` x `size` px.
-
-        Parameters
-        ----------
-        n, size, crop : int
-            `size` at least `crop`.
-        wobble : float
-            Standard deviation of the shift along each axis [px]; shifts end at the image's edge.
-        rotate : bool
-            Whether to turn by 0, 90, 180 or 270 degrees, alike often.
-        generator : numpy.random.Generator
-            Source of the draws.
-        """
-        margin = (size - crop) // 2
-        shifts = np.rint(generator.normal(0.0, wobble, (n, 2))).astype(int)
-        turns = generator.integers(0, 4 if rotate else 1, n)
-        return cls(shifts.clip(-margin, margin)[:, ::-1] + margin, turns, crop)
-
-    @classmethod
-    def none(cls, n, size, crop):
-        """The central cut, as it is."""
-        corners = np.full((n, 2), (size - crop) // 2)
-        return cls(corners, np.zeros(n, dtype=int), crop)
-
-    def of_images(self, images):
-        """Cut and turn images: (B, S, S) -> (B, crop, crop)."""
-        crop = self.crop
-        return np.stack(
-            [
-                np.rot90(image[y : y + crop, x : x + crop], turn)
-                for image, (x, y), turn in zip(images, self.corners, self.turns, strict=True)
-            ]
-        )
-
-    def of_points(self, points):
-        """Where points (x, y) of the images come to lie: (B, 2) -> (B, 2) [px]."""
-        x, y = (points - self.corners).T
-        last = self.crop - 1
-        ways = np.array([(x, y), (y, last - x), (last - x, last - y), (last - y, x)])
-        return ways[self.turns, :, np.arange(len(points))]
-
-
-def save_normalisation(normalisation, path):
-    """Write a `Normalisation` as JSON."""
-    Path(path).write_text(json.dumps(asdict(normalisation), indent=2) + "\n")

@@ -37,7 +37,7 @@ def error_distribution(
     curve : astropy.table.Table
         `pix2prof.metrics.per_kpc`.
     metrics : dict
-        `pix2prof.metrics.assemble`.
+        `pix2prof.report.assemble`.
     sample, method : str
         What the galaxies are, and what predicted them.
     limit : float
@@ -70,7 +70,7 @@ def error_by_band(curves, metrics, *, sample="mock galaxies"):
     curves : astropy.table.Table
         `pix2prof.metrics.curves`; the rows whose `set` is a band are drawn.
     metrics : dict
-        `pix2prof.metrics.assemble`, for ``by_band.<band>.snr``.
+        `pix2prof.report.assemble`, for ``by_band.<band>.snr``.
     sample : str
         What the galaxies are.
 
@@ -102,7 +102,7 @@ def error_regressions(table, metrics, *, sample="mock galaxies"):
     table : astropy.table.Table
         `deviation`, `ellipticity`, `r_235` [arcsec] and `band`, one row a profile.
     metrics : dict
-        `pix2prof.metrics.assemble`, for ``regression``.
+        `pix2prof.report.assemble`, for ``regression``.
     sample : str
         What the galaxies are.
 

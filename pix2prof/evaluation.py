@@ -1,7 +1,6 @@
 """Predict the test set, and hold it against the expert profiles (section 2.3)."""
 
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,8 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable, vstack
 
-from . import metrics, properties
+from . import metrics, properties, report
+from .cores import available_cores
 from .dataset import Pairs
 from .predict import predict_images
 from .profiles import MU_UNIT
@@ -27,7 +27,7 @@ class Evaluation:
     Parameters
     ----------
     metrics : dict
-        As `pix2prof.metrics.assemble` gives it.
+        As `pix2prof.report.assemble` gives it.
     pairs : astropy.table.QTable
         One row a pair of the test set, with its deviations.
     curves : astropy.table.QTable
@@ -87,14 +87,14 @@ def evaluate(model, survey, config, training):
     mean = np.broadcast_to(metrics.mean_profile(train.mu()), reference.shape)
     truth = test.profiles("truth_mu")
     table = against(reference, prediction)
-    numbers = metrics.assemble(
+    numbers = report.assemble(
         table,
         baseline=against(reference, mean),
         truth=against(truth, prediction),
         expert=against(truth, reference),
         speed={
             "galaxies_per_second": len(test) / seconds,
-            "cores": len(os.sched_getaffinity(0)),
+            "cores": available_cores(),
         },
         training=training,
     )

@@ -7,7 +7,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import Table
 from astropy.visualization import make_lupton_rgb
-from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
 
 from pix2prof.sdss import PIXSCALE
@@ -18,6 +17,7 @@ from pix2prof.style import (
     SMA_LABEL,
     TWO_COLUMNS,
     bright_up,
+    draw_ellipse,
     draw_image,
     log_radius,
     mu_limits,
@@ -126,7 +126,7 @@ def profile_page(
     reference : astropy.table.Table, optional
         A measured profile to draw beneath, with the same columns.
     ellipses : astropy.table.Table, optional
-        Isophotes to draw on the image, see `pix2prof.predict.Prediction`.
+        Isophotes to draw on the image, see `pix2prof.predictions.Prediction`.
 
     Returns
     -------
@@ -182,10 +182,8 @@ def _draw_ellipses(ax, ellipses, shape, pixscale, n=7):
     )
     radii = np.geomspace(min(2.0, sma[-1]), sma[-1], n)
     for row in np.unique(np.searchsorted(sma, radii).clip(max=len(sma) - 1)):
-        width = 2 * sma[row]
-        height = width * (1 - values(ellipses["ellipticity"])[row])
-        angle = values(ellipses["pa"])[row]
-        ax.add_patch(Ellipse((x, y), width, height, angle=angle, fill=False, ec=PREDICTED, lw=0.7))
+        shape = (values(ellipses[name])[row] for name in ("ellipticity", "pa"))
+        draw_ellipse(ax, (x, y), sma[row], *shape, ec=PREDICTED, lw=0.7)
 
 
 def _draw_predicted(ax, table, label=None):

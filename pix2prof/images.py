@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from astropy.io.fits import VerifyError
@@ -11,6 +10,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from .fits import ImageError, open_image
+from .names import stem
 from .sdss import BANDS, ZEROPOINT, mag_to_flux
 
 MIN_SIDE = 32
@@ -56,12 +56,6 @@ class Image:
     centre: tuple[float, float] | None = None
     wcs: WCS | None = None
     flags: tuple[str, ...] = ()
-
-
-def stem(path):
-    """Return a FITS file's name without folder and extensions (``.fits``, ``.fits.gz``, ...)."""
-    name = Path(path).name
-    return re.sub(r"(\.(fits?|fts))?(\.(gz|bz2|fz|xz|Z))?$", "", name, flags=re.IGNORECASE) or name
 
 
 def read_image(

@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from .images import stem
-from .output import safe_name
+from .names import safe_name, stem
 
 FITS_NAME = re.compile(r"\.(fits?|fts)(\.(gz|bz2|fz|xz|Z))?$", re.IGNORECASE)
 LISTS = (".txt", ".list", ".lst")

@@ -8,13 +8,10 @@ semi-major axis. What is known about the rows comes as a table of P rows, `pairs
 import astropy.units as u
 import numpy as np
 from astropy.table import QTable
-from scipy.stats import linregress
 
 from pix2prof.profiles import MU_UNIT, SMA_STEP
 from pix2prof.properties import profile_length
 from pix2prof.sdss import BANDS, LIMITING_MU
-
-REGRESSORS = {"ellipticity": u.dimensionless_unscaled, "r_235": u.arcsec}
 
 
 def deviation(reference, prediction):
@@ -78,8 +75,8 @@ def deviations(reference, prediction, pairs, *, step=SMA_STEP, limit=LIMITING_MU
     length, predicted = profile_length(reference, step), profile_length(prediction, step)
     bright = np.where(np.asarray(reference, float) < limit, eta, np.nan)
     table = QTable(pairs, copy=True)
-    table["deviation"] = _quantile(eta, 0.5, axis=1) * MU_UNIT
-    table["deviation_bright"] = _quantile(bright, 0.5, axis=1) * MU_UNIT
+    table["deviation"] = quantile(eta, 0.5, axis=1) * MU_UNIT
+    table["deviation_bright"] = quantile(bright, 0.5, axis=1) * MU_UNIT
     table["length"] = length * u.arcsec
     table["length_predicted"] = predicted * u.arcsec
     table["length_error"] = (predicted - length) * u.arcsec
@@ -152,7 +149,7 @@ def per_kpc(reference, prediction, pairs, *, bin_kpc=0.25, ended=0.9, step=SMA_S
         at that radius. Radii at which no profile has a deviation are left out.
     """
     eta = deviation(reference, prediction)
-    scale = _values(pairs["kpc_per_arcsec"], u.kpc / u.arcsec)
+    scale = bare(pairs["kpc_per_arcsec"], u.kpc / u.arcsec)
     extent = profile_length(reference, step) * scale
     n_bins = int(np.quantile(extent, ended) / bin_kpc + 1e-9)
     grid = bin_kpc * np.arange(1, n_bins + 1)
@@ -165,7 +162,7 @@ def per_kpc(reference, prediction, pairs, *, bin_kpc=0.25, ended=0.9, step=SMA_S
     n = np.isfinite(eta).sum(axis=0)
     curve = QTable({"radius": grid * u.kpc})
     for name, q in (("median", 0.5), ("q25", 0.25), ("q75", 0.75)):
-        curve[name] = _quantile(eta, q, axis=0) * MU_UNIT
+        curve[name] = quantile(eta, q, axis=0) * MU_UNIT
     curve["n"] = n
     return curve[n > 0]
 
@@ -181,7 +178,7 @@ def curves(reference, prediction, pairs, **options):
         The columns of `per_kpc`, and `set`: ``all`` or the band.
     """
     bands = np.asarray(pairs["band"])
-    sets = {"all": np.ones(len(bands), bool)} | {b: bands == b for b in _bands(pairs)}
+    sets = {"all": np.ones(len(bands), bool)} | {b: bands == b for b in bands_of(pairs)}
     parts = []
     for name, rows in sets.items():
         part = per_kpc(
@@ -192,35 +189,6 @@ def curves(reference, prediction, pairs, **options):
     if not parts:
         raise ValueError("no profile has a deviation at any radius; are the predictions empty?")
     return QTable({c: np.concatenate([p[c] for p in parts]) for c in parts[0].colnames})
-
-
-def regression(x, y):
-    """Fit a line to a set of points by least squares (Fig. 2.6).
-
-    Parameters
-    ----------
-    x, y : array_like, shape (P,)
-        Points that are not finite are left out.
-
-    Returns
-    -------
-    numbers : dict
-        `n`, `slope`, `intercept`, `stderr` (of the slope), `r` and `p`, the probability of
-        such a slope if there were none; `n` alone for fewer than three points or one abscissa.
-    """
-    x, y = np.asarray(x, float), np.asarray(y, float)
-    good = np.isfinite(x) & np.isfinite(y)
-    if good.sum() < 3 or np.ptp(x[good]) == 0:
-        return {"n": int(good.sum())}
-    fit = linregress(x[good], y[good])
-    return {
-        "n": int(good.sum()),
-        "slope": fit.slope,
-        "intercept": fit.intercept,
-        "stderr": fit.stderr,
-        "r": fit.rvalue,
-        "p": fit.pvalue,
-    }
 
 
 def mean_profile(mu):
@@ -244,130 +212,20 @@ def mean_profile(mu):
     return np.divide(np.nansum(mu, axis=0), n, out=np.full(mu.shape[1], np.nan), where=n > 0)
 
 
-def energy(seconds, watts, kg_per_kwh):
-    """Estimate what a training took, as the paper's statement on carbon does.
-
-    The estimate is power times time, after Lacoste et al. (2019): `watts` is the mean draw of
-    the machine (for CPU cores their share of its thermal design power; neither cooling nor
-    manufacture), and `kg_per_kwh` the carbon intensity of its supply. The paper's own 20 kWh
-    and 5.54 kg are 0.277 kg per kWh.
-
-    Parameters
-    ----------
-    seconds : float
-        Duration of the training [s].
-    watts : float
-        Mean power [W].
-    kg_per_kwh : float
-        Carbon intensity [kg CO2e per kWh].
-
-    Returns
-    -------
-    numbers : dict
-        `seconds`, `watts`, `kg_per_kwh`, `kwh` and `kg_co2e`.
-
-    Raises
-    ------
-    ValueError
-        If any of them is negative or not finite.
-    """
-    given = {"seconds": seconds, "watts": watts, "kg_per_kwh": kg_per_kwh}
-    for name, value in given.items():
-        if not (np.isfinite(value) and value >= 0):
-            raise ValueError(f"{name} must be a number of at least 0; found {value}")
-    kwh = seconds * watts / 3.6e6
-    return given | {"kwh": kwh, "kg_co2e": kwh * kg_per_kwh}
-
-
-def assemble(table, *, baseline=None, truth=None, expert=None, speed=None, training=None):
-    """Gather everything that is reported, for `results/metrics.json`.
-
-    Parameters
-    ----------
-    table : astropy.table.QTable
-        `deviations` of the predictions against the expert profiles.
-    baseline : astropy.table.QTable, optional
-        `deviations` of the mean training profile against the expert profiles.
-    truth, expert : astropy.table.QTable, optional
-        `deviations` of the predictions, and of the expert profiles, against the truth.
-    speed, training : dict, optional
-        Numbers, nested at will, taken over as they are.
-
-    Returns
-    -------
-    numbers : dict
-        Nested: `test`, `test_bright`, `by_band.<band>` (the same summary, its `bright` and
-        `snr`), `regression.ellipticity`, `regression.r_235`, `length`, and where given
-        `baseline`, `truth`, `expert` (each `test` and `test_bright`), `speed`, `training`.
-        Plain ints and floats of six significant digits; what is undefined is absent.
-
-    Raises
-    ------
-    TypeError
-        If `speed` or `training` holds anything but numbers.
-    """
-    eta = _values(table["deviation"], MU_UNIT)
-    bands = np.asarray(table["band"])
-    report = _both(table) | {"by_band": {}, "regression": {}, "length": _length(table)}
-    for band in _bands(table):
-        rows = table[bands == band]
-        both = _both(rows)
-        report["by_band"][band] = both["test"] | {"bright": both["test_bright"]}
-        if "snr" in table.colnames:
-            report["by_band"][band]["snr"] = _quantile(_values(rows["snr"], u.one), 0.5, axis=0)
-    for name, unit in REGRESSORS.items():
-        if name in table.colnames:
-            report["regression"][name] = regression(_values(table[name], unit), eta)
-    peers = {"baseline": baseline, "truth": truth, "expert": expert}
-    report |= {name: _both(peer) for name, peer in peers.items() if peer is not None}
-    given = {"speed": speed, "training": training}
-    report |= {name: numbers for name, numbers in given.items() if numbers is not None}
-    return _plain(report)
-
-
-def _both(table):
-    return {
-        "test": summary(_values(table["deviation"], MU_UNIT)),
-        "test_bright": summary(_values(table["deviation_bright"], MU_UNIT)),
-    }
-
-
-def _length(table):
-    error = _values(table["length_error"], u.arcsec)
-    fraction = _values(table["length_fraction"], u.one)
-    return {
-        "median_error_arcsec": _quantile(error, 0.5, axis=0),
-        "median_absolute_error_arcsec": _quantile(np.abs(error), 0.5, axis=0),
-        "median_fraction": _quantile(fraction, 0.5, axis=0),
-        "median_absolute_fraction": _quantile(np.abs(fraction), 0.5, axis=0),
-        "p90_absolute_fraction": _quantile(np.abs(fraction), 0.9, axis=0),
-    }
-
-
-def _bands(table):
+def bands_of(table):
+    """List the bands of a table: those of SDSS in their order, then the others."""
     found = set(np.asarray(table["band"]).tolist())
     return [b for b in BANDS if b in found] + sorted(found - set(BANDS))
 
 
-def _values(column, unit):
+def bare(column, unit):
+    """Give a column as a bare array in a unit."""
     return u.Quantity(column, unit, dtype=float).value
 
 
-def _quantile(values, q, axis):
+def quantile(values, q, axis):
     """Quantile of the finite values along an axis, NaN where there are none."""
     values = np.moveaxis(np.asarray(values, float), axis, -1)
     empty = ~np.isfinite(values).any(axis=-1)
     filled = np.where(empty[..., None], 0.0, values)
     return np.where(empty, np.nan, np.nanquantile(filled, q, axis=-1))[()]
-
-
-def _plain(value, path="metrics"):
-    """Nested dicts of numbers as plain ints and floats, without what is not finite."""
-    if isinstance(value, dict):
-        plain = {str(k): _plain(v, f"{path}.{k}") for k, v in value.items()}
-        return {k: v for k, v in plain.items() if v is not None}
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{path} must be a number; found {value!r}")
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    return float(f"{value:.6g}") if np.isfinite(value) else None

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from inspect import signature
 from pathlib import Path
@@ -16,9 +15,11 @@ from . import __version__
 from .decoders import DECODERS
 from .isophote_network import IsophoteNetwork
 from .model import Pix2Prof
+from .output import replacing
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
+CARD = ("version", "model", "normalisation", "provenance", "sha256")
 NETWORKS = {"isophote": IsophoteNetwork} | dict.fromkeys(DECODERS, Pix2Prof)
 """``model.decoder`` -> class."""
 
@@ -31,7 +32,7 @@ def make_network(decoder="gru", **kwargs):
     decoder : str
         A key of `NETWORKS`.
     **kwargs
-        Of its class; what the class does not know is left out.
+        Of its class.
 
     Returns
     -------
@@ -40,13 +41,25 @@ def make_network(decoder="gru", **kwargs):
     Raises
     ------
     ValueError
-        If there is no such decoder.
+        If there is no such decoder, or its class has no such parameter; the message names it
+        and those that there are.
     """
+    known = _parameters(decoder)
+    for name in kwargs:
+        if name not in known:
+            raise ValueError(
+                f"model.{name} is no parameter of the decoder {decoder!r}; known are decoder, "
+                f"{', '.join(known)}"
+            )
+    cls = NETWORKS[decoder]
+    return cls(**({"decoder": decoder} if cls is Pix2Prof else {}), **kwargs)
+
+
+def _parameters(decoder):
+    """List the parameters, beside ``decoder``, of the class that a decoder names."""
     if decoder not in NETWORKS:
         raise ValueError(f"model.decoder is {decoder!r}: it must be one of {', '.join(NETWORKS)}")
-    cls = NETWORKS[decoder]
-    known = signature(cls).parameters
-    return cls(**{name: x for name, x in {"decoder": decoder, **kwargs}.items() if name in known})
+    return [name for name in signature(NETWORKS[decoder]).parameters if name != "decoder"]
 
 
 def build_model(config, mu_mean, mu_std, seed):
@@ -55,6 +68,7 @@ def build_model(config, mu_mean, mu_std, seed):
     Parameters
     ----------
     config : pix2prof.config.ModelConfig
+        What the decoder's class has no use for is not looked at.
     mu_mean, mu_std : float
         Of the training set's profiles [mag arcsec^-2].
     seed : int
@@ -67,7 +81,9 @@ def build_model(config, mu_mean, mu_std, seed):
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = make_network(**asdict(config), mu_mean=mu_mean, mu_std=mu_std)
+        values = asdict(config) | {"mu_mean": mu_mean, "mu_std": mu_std}
+        wanted = [name for name in _parameters(config.decoder) if name in values]
+        model = make_network(config.decoder, **{name: values[name] for name in wanted})
     return model.to(memory_format=torch.channels_last)
 
 
@@ -94,7 +110,6 @@ def save_model(model, folder, *, normalisation, **provenance):
         SHA-256 of the weights' file.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: (x.half() if x.ndim > 1 else x).detach().cpu().contiguous()
         for name, x in model.state_dict().items()
@@ -108,8 +123,12 @@ def save_model(model, folder, *, normalisation, **provenance):
         "provenance": provenance,
         "sha256": digest,
     }
-    _replace(folder / WEIGHTS_FILE, weights)
-    _replace(folder / CONFIG_FILE, (json.dumps(card, indent=2) + "\n").encode())
+    for name, content in (
+        (WEIGHTS_FILE, weights),
+        (CONFIG_FILE, (json.dumps(card, indent=2) + "\n").encode()),
+    ):
+        with replacing(folder / name) as aside:
+            aside.write_bytes(content)
     return digest
 
 
@@ -148,6 +167,9 @@ def load_model(folder, device="cpu"):
         card = json.loads(path.read_text())
         model = make_network(**card["model"])
         expected = card["sha256"]
+        unknown = sorted(card.keys() - CARD)
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is not known; known are {', '.join(CARD)}")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not a model's configuration ({error!r})") from error
     path = folder / WEIGHTS_FILE
@@ -163,9 +185,3 @@ def load_model(folder, device="cpu"):
     except (SafetensorError, RuntimeError) as error:
         raise ValueError(f"{path}: does not fit {CONFIG_FILE} ({error})") from error
     return model.to(device, memory_format=torch.channels_last).eval(), card
-
-
-def _replace(path, content):
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)

@@ -33,6 +33,22 @@ def project():
     )
 
 
+def real_folder(given=None):
+    """Give the folder of real galaxies, which need not be there.
+
+    Parameters
+    ----------
+    given : path-like, optional
+        Taken if it is given (``compare.real``); else ``$PIX2PROF_REAL``; else ``shared/real``
+        beside the checkout.
+
+    Returns
+    -------
+    folder : pathlib.Path
+    """
+    return Path(given or os.environ.get("PIX2PROF_REAL") or project().parent / "shared" / "real")
+
+
 @dataclass(frozen=True)
 class Workspace:
     """The folders that one run of the chain reads and writes.

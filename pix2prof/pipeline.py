@@ -4,10 +4,8 @@ At size ``toy`` an earlier stage that has not run is run first, so that each not
 """
 
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 from astropy.table import QTable
 
@@ -236,7 +234,7 @@ def compare(run, sky):
         print(f"without {label}: {reason}")
     targets, *known = comparison.mock_targets(sky, settings.n_galaxies, settings.seed)
     mock = comparison.compare(methods, targets, *known, folder=keep, timeout=settings.timeout)
-    folder = settings.real or real_folder()
+    folder = paths.real_folder(settings.real)
     targets, images = comparison.real_targets(folder, settings.n_galaxies, run.config.data.crop)
     unmasked = [method for method in methods if method.key != peers.KNOWN_MASK]
     real = comparison.compare(unmasked, targets, images, folder=keep, timeout=settings.timeout)
@@ -256,20 +254,15 @@ def open_comparison(run):
     return tuple(comparison.load_comparison(folder, name) for name in ("mock", "real"))
 
 
-def real_folder():
-    """Give the folder of real galaxies, which need not be there: ``$PIX2PROF_REAL`` if set."""
-    return Path(os.environ.get("PIX2PROF_REAL", paths.project().parent / "shared" / "real"))
-
-
 def real_images():
-    """Read the real galaxies on SDSS pixels in ``images/*.fits`` of `real_folder`.
+    """Read the real galaxies on SDSS pixels in ``images/*.fits`` of `pix2prof.paths.real_folder`.
 
     Returns
     -------
     images : list of pix2prof.images.Image
         Empty where there is no such folder; nothing in the chain needs it.
     """
-    images = [read_image(path) for path in sorted((real_folder() / "images").glob("*.fits"))]
+    images = [read_image(path) for path in sorted((paths.real_folder() / "images").glob("*.fits"))]
     return [image for image in images if abs(image.pixscale - PIXSCALE) < 1e-3]
 
 
@@ -287,7 +280,7 @@ def real_fields(side=512):
         Nanomaggies per pixel; empty where there is no such folder.
     """
     fields = []
-    for path in sorted((real_folder() / "frames").glob("frame-r-*.fits*")):
+    for path in sorted((paths.real_folder() / "frames").glob("frame-r-*.fits*")):
         image = read_frame(path)["image"]
         height, width = (length // side for length in image.shape)
         fields += [

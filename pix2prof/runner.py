@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import __version__
+from .cores import available_cores
 from .dispatch import Lost, Processes, dispatch
 from .inputs import file_name, find_items, fingerprint
 from .output import replacing
@@ -176,7 +177,7 @@ def _road(task, items, readers, workers, scheduler, size):
             there = stack.enter_context(cluster(task, workers, scheduler))
             function, finish = task.run, lambda batch: batch
         else:
-            there = Processes(readers or min(8, max(1, (os.cpu_count() or 1) // 2)))
+            there = Processes(readers or min(8, max(1, available_cores() // 2)))
             stack.callback(there.close)
             function, finish = task.prepare, task.finish
         for batch, result in dispatch(function, items, there, size):

@@ -3,7 +3,6 @@
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_rgba
-from matplotlib.patches import Ellipse
 
 from pix2prof.measured import RowFlag
 from pix2prof.sdss import PIXSCALE
@@ -13,6 +12,7 @@ from pix2prof.style import (
     SMA_LABEL,
     TWO_COLUMNS,
     bright_up,
+    draw_ellipse,
     draw_image,
     mu_limits,
     paper_style,
@@ -145,7 +145,4 @@ def draw_ellipses(ax, centre, rows, chosen, colour):
         if rows["sma"][k] < max(STEP * last, FIRST):
             continue
         last = rows["sma"][k]
-        b = last * (1 - rows["ellipticity"][k])
-        ax.add_patch(
-            Ellipse(centre, 2 * last, 2 * b, angle=rows["pa"][k], fill=False, ec=colour, lw=0.5)
-        )
+        draw_ellipse(ax, centre, last, rows["ellipticity"][k], rows["pa"][k], ec=colour, lw=0.5)

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.patches import Ellipse
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 STYLE = Path(__file__).with_name("paper.mplstyle")
@@ -110,6 +111,25 @@ def draw_image(ax, image, pixscale, **options):
     scaled = stretch(image, **options) if np.ndim(image) == 2 else image
     ax.imshow(scaled, extent=(-x, x, -y, y), vmin=0, vmax=1)
     ax.locator_params(nbins=4)
+
+
+def draw_ellipse(ax, centre, sma, ellipticity, pa, **line):
+    """Draw an ellipse as `matplotlib.patches.Ellipse` has lines.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    centre : (x, y)
+        In the units of the axes, as `sma`.
+    sma, ellipticity : float
+        Semi-major axis, and 1 - b/a.
+    pa : float
+        Counter-clockwise from +x [deg].
+    **line
+        ``ec, lw, ls``.
+    """
+    size = 2 * sma, 2 * sma * (1 - ellipticity)
+    ax.add_patch(Ellipse(centre, *size, angle=pa, fill=False, **line))
 
 
 def bright_up(ax, faint, bright):

@@ -16,17 +16,12 @@ import torch
 from astropy.table import QTable
 
 from pix2prof import isophotes
-from pix2prof.dataset import (
-    PROFILE_KEYS,
-    Normalisation,
-    assign_splits,
-    centre_crop,
-    find_normalisation,
-    load_survey,
-    save_normalisation,
-)
+from pix2prof.cores import available_cores
+from pix2prof.crops import centre_crop
+from pix2prof.dataset import PROFILE_KEYS, assign_splits, load_survey
 from pix2prof.folder import read_folder
 from pix2prof.mock import mock_galaxy
+from pix2prof.normalisation import Normalisation, find_normalisation, save_normalisation
 from pix2prof.profiles import MAX_STEPS, sma_grid
 from pix2prof.sdss import BANDS
 
@@ -128,7 +123,7 @@ def measure_galaxies(galaxies, size):
 def _simulate(config, scratch, log):
     """Yield shards of accepted galaxies, in the order of their index, until there are enough."""
     scratch.mkdir(parents=True, exist_ok=True)
-    workers = int(os.environ.get("PIX2PROF_WORKERS", len(os.sched_getaffinity(0))))
+    workers = int(os.environ.get("PIX2PROF_WORKERS", available_cores()))
     started, said, accepted = time.monotonic(), 0.0, 0
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         pending, submitted, fresh = {}, 0, 0

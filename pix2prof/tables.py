@@ -50,7 +50,7 @@ def headline(metrics, name, statistic):
     Parameters
     ----------
     metrics : dict
-        As `pix2prof.metrics.assemble` returns it.
+        As `pix2prof.report.assemble` returns it.
     name : {"test", "test_bright"}
         The set.
     statistic : {"median", "iqr"}
@@ -71,7 +71,7 @@ def headlines(metrics, sample="mock galaxies"):
     Parameters
     ----------
     metrics : dict
-        As `pix2prof.metrics.assemble` returns it.
+        As `pix2prof.report.assemble` returns it.
     sample : str
         What ours were measured on; it heads their column.
 
@@ -152,7 +152,7 @@ def energy_table(numbers):
     Parameters
     ----------
     numbers : dict
-        As `pix2prof.metrics.energy` returns it.
+        As `pix2prof.report.energy` returns it.
 
     Returns
     -------

@@ -10,7 +10,7 @@ import numpy as np
 
 from .cutouts import read_item
 from .inputs import fingerprint
-from .output import safe_name
+from .names import safe_name
 from .profiles import COLUMNS, write_profile
 from .rows import PREDICTED, Failed, failure, row
 from .stamps import make_stamp
@@ -138,7 +138,7 @@ class PredictTask(Task):
 
     def finish(self, prepared):
         """Predict what `prepare` gave: a `Batch`."""
-        from .predict import predict_stamps
+        from .predictions import predict_stamps
 
         batch = Batch(failures=[one for one in prepared if isinstance(one, dict)])
         good = [one for one in prepared if not isinstance(one, dict)]
@@ -228,9 +228,6 @@ def _without_pixels(image):
 
 
 def _file_bytes(table, format):
-    table = table.copy()
-    if format == "fits":
-        table.meta["flags"] = "; ".join(table.meta["flags"])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"profile.{format}"
         write_profile(table, path)

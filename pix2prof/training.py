@@ -82,7 +82,7 @@ def fit(
     train_pairs, validation_pairs
         See `pix2prof.dataset.Pairs`.
     config : pix2prof.config.TrainConfig
-    normalisation : pix2prof.dataset.Normalisation
+    normalisation : pix2prof.normalisation.Normalisation
     crop : int
         Side of the network's images [px].
     checkpoint : path-like, optional

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from pix2prof.paths import real_folder
+
 ROOT = Path(__file__).parents[1]
-REAL = Path(os.environ.get("PIX2PROF_REAL", ROOT.parent / "shared" / "real"))
+REAL = real_folder()
 
 
 def pytest_configure(config):

@@ -11,7 +11,8 @@ from tiny import galaxy, save, save_tiny_model
 
 from pix2prof.cli import main
 from pix2prof.images import read_image
-from pix2prof.output import replacing, unique_names
+from pix2prof.names import unique_names
+from pix2prof.output import replacing
 from pix2prof.profiles import PA_ARRAY, PA_SKY, read_profile
 
 

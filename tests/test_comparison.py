@@ -5,7 +5,8 @@ from astropy.table import QTable
 from comparisons import synthetic
 
 from pix2prof import comparison
-from pix2prof.dataset import PROFILE_KEYS, Normalisation, Survey, assign_splits
+from pix2prof.dataset import PROFILE_KEYS, Survey, assign_splits
+from pix2prof.normalisation import Normalisation
 from pix2prof.peers import Method, Outline, Target
 
 N = 9

@@ -8,8 +8,9 @@ from astropy.table import QTable
 
 from pix2prof import evaluation
 from pix2prof.config import EvaluateConfig
-from pix2prof.dataset import PROFILE_KEYS, Normalisation, Survey, assign_splits
+from pix2prof.dataset import PROFILE_KEYS, Survey, assign_splits
 from pix2prof.model import Pix2Prof
+from pix2prof.normalisation import Normalisation
 from pix2prof.predict import Predictor
 from pix2prof.profiles import sma_grid
 

@@ -5,7 +5,7 @@ from astropy.table import QTable
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pix2prof import figures, metrics
+from pix2prof import figures, metrics, report
 from pix2prof.style import stretch
 
 T = 150
@@ -33,7 +33,7 @@ def evaluated():
     )
     table = metrics.deviations(reference, prediction, pairs)
     curves = metrics.curves(reference, prediction, pairs)
-    return reference, prediction, table, curves, metrics.assemble(table)
+    return reference, prediction, table, curves, report.assemble(table)
 
 
 def disc(seed=0, size=64):
@@ -174,9 +174,7 @@ def test_sets_without_a_profile_are_drawn_empty(evaluated):
     _, _, table, curves, _ = evaluated
     table = table.copy()
     table["deviation_bright"] *= np.nan
-    fig = figures.error_distribution(
-        table, curves[curves["set"] == "all"], metrics.assemble(table)
-    )
+    fig = figures.error_distribution(table, curves[curves["set"] == "all"], report.assemble(table))
     assert "no profile" in words(fig)
 
 

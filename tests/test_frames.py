@@ -1,18 +1,16 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from pix2prof import frames
 from pix2prof.mock import mock_galaxy
+from pix2prof.paths import real_folder
 from pix2prof.psf import survey_psf
 from pix2prof.realism import sky_statistics
 from pix2prof.sdss import BANDS, PIXSCALE
 from pix2prof.sky import add_noise, draw_conditions
 
-REAL = Path(os.environ.get("PIX2PROF_REAL", Path(__file__).parents[1].parent / "shared" / "real"))
+REAL = real_folder()
 SHAPE = (420, 380)
 SHIFT = {"g": (3, -2), "r": (0, 0), "i": (-4, 5)}
 needs_frames = pytest.mark.skipif(

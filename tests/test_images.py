@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy.special import erf
 
 from pix2prof.fits import ImageError
-from pix2prof.images import Image, read_image, read_mask, stem
+from pix2prof.images import Image, read_image, read_mask
+from pix2prof.names import stem
 from pix2prof.resampling import fill_missing, resample
 from pix2prof.stamps import border_sky, extended_sources, make_stamp, remove_sky
 

@@ -9,11 +9,13 @@ from astropy.table import QTable
 from pix2prof import training
 from pix2prof.batches import AnnotatedBatches, batches_for
 from pix2prof.config import ModelConfig, TrainConfig
-from pix2prof.dataset import PROFILE_KEYS, Normalisation, Pairs, Survey
+from pix2prof.dataset import PROFILE_KEYS, Pairs, Survey
 from pix2prof.isophote_network import IsophoteNetwork
 from pix2prof.measured import RowFlag
 from pix2prof.networks import build_model, save_model
-from pix2prof.predict import describe_images, load, predict_file, predict_images
+from pix2prof.normalisation import Normalisation
+from pix2prof.predict import describe_images, load, predict_images
+from pix2prof.predictions import predict_file
 from pix2prof.profiles import sma_grid
 from pix2prof.sdss import PIXSCALE, mu_to_intensity
 

@@ -1,15 +1,13 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from pix2prof import lookalikes, realism
 from pix2prof.images import read_image
 from pix2prof.mock import mock_galaxy
+from pix2prof.paths import real_folder
 from pix2prof.profiles import read_profile, sma_grid
 
-REAL = Path(os.environ.get("PIX2PROF_REAL", Path(__file__).parents[1].parent / "shared" / "real"))
+REAL = real_folder()
 SMA = sma_grid(200)
 
 

@@ -1,8 +1,6 @@
-import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,13 +11,14 @@ from pix2prof.components import rotated
 from pix2prof.config import DataConfig
 from pix2prof.frames import adaptive_sigma
 from pix2prof.galaxies import Galaxy, Spheroid, total_flux
+from pix2prof.paths import real_folder
 from pix2prof.population import draw_galaxy
 from pix2prof.psf import survey_psf
 from pix2prof.sdss import PIXSCALE, flux_to_mag
 from pix2prof.sky import add_noise, draw_conditions
 from pix2prof.sources import add_stars
 
-REAL = Path(os.environ.get("PIX2PROF_REAL", Path(__file__).parents[1].parent / "shared" / "real"))
+REAL = real_folder()
 
 
 def sersic(index, radius=4.0, axis_ratio=0.6, flux=1000.0):

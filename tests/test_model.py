@@ -1,16 +1,11 @@
-import json
-
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from pix2prof.config import ModelConfig
 from pix2prof.decoders import GRUDecoder, ReinjectingGRUDecoder
 from pix2prof.model import Pix2Prof
-from pix2prof.networks import build_model, load_model, save_model
 from pix2prof.nodes import Nodes
-from pix2prof.precision import choose_dtype
 from pix2prof.profiles import sma_grid
 from pix2prof.resnet import ResNet18
 
@@ -295,100 +290,6 @@ class TestPix2Prof:
     def test_unknown_decoder(self):
         with pytest.raises(ValueError, match=r"model\.decoder is 'lstm'.*gru"):
             Pix2Prof(decoder="lstm")
-
-    def test_seed_makes_the_weights_and_leaves_the_global_generator(self):
-        config = ModelConfig(latent=16, step=2.0)
-        before = torch.get_rng_state()
-        one, two, other = (build_model(config, 23.0, 2.0, seed) for seed in (1, 1, 2))
-        assert torch.equal(torch.get_rng_state(), before)
-        a, b, c = (m.decoder.cells[1].weight_hh for m in (one, two, other))
-        assert torch.equal(a, b)
-        assert not torch.equal(a, c)
-        assert one.nodes.stride == 10
-        assert one.kwargs["mu_std"] == 2.0
-
-
-class TestPrecision:
-    def test_auto_follows_the_processor(self, monkeypatch):
-        for flags, dtype in (
-            ({"avx512_bf16": True}, torch.bfloat16),
-            ({"avx512_bf16": False, "avx512_f": True}, torch.float32),
-            ({}, torch.float32),
-        ):
-            monkeypatch.setattr(torch.cpu, "get_capabilities", lambda flags=flags: flags)
-            assert choose_dtype("auto") == dtype
-
-    def test_explicit_and_wrong(self):
-        assert choose_dtype("bf16") == torch.bfloat16
-        assert choose_dtype("float32") == torch.float32
-        with pytest.raises(ValueError, match=r"train\.precision is 'fp16'"):
-            choose_dtype("fp16")
-
-
-class TestStorage:
-    @pytest.fixture
-    def saved(self, tmp_path):
-        model = small_model(step=2.0)
-        save_model(model, tmp_path / "m", normalisation={"low": -1.0, "high": 30.0}, seed=4)
-        return model, tmp_path / "m"
-
-    def test_round_trip(self, saved):
-        model, folder = saved
-        loaded, card = load_model(folder)
-        assert not loaded.training
-        assert card["normalisation"] == {"low": -1.0, "high": 30.0}
-        assert card["provenance"] == {"seed": 4}
-        assert loaded.kwargs == model.kwargs
-        theirs = model.state_dict()
-        for name, ours in loaded.state_dict().items():
-            exact = theirs[name].half().float() if theirs[name].ndim > 1 else theirs[name]
-            assert torch.equal(ours, exact), name
-
-    def test_what_was_loaded_is_written_and_read_again_unchanged(self, saved, tmp_path):
-        loaded, _ = load_model(saved[1])
-        save_model(loaded, tmp_path / "again", normalisation={})
-        again, _ = load_model(tmp_path / "again")
-        ours, theirs = again.predict(images(2)), loaded.predict(images(2))
-        torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=0, equal_nan=True)
-
-    def test_the_same_weights_give_the_same_bytes(self, saved, tmp_path):
-        model, folder = saved
-        digest = save_model(model, tmp_path / "again", normalisation={})
-        assert digest == json.loads((folder / "config.json").read_text())["sha256"]
-        assert sorted(path.name for path in folder.iterdir()) == [
-            "config.json",
-            "model.safetensors",
-        ]
-
-    @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-    def test_missing_file_is_named(self, saved, name):
-        (saved[1] / name).unlink()
-        with pytest.raises(FileNotFoundError, match=rf"m/{name}: no such file"):
-            load_model(saved[1])
-
-    def test_damaged_weights_are_named(self, saved):
-        path = saved[1] / "model.safetensors"
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 1
-        path.write_bytes(data)
-        with pytest.raises(ValueError, match=r"m/model\.safetensors: its SHA-256 is"):
-            load_model(saved[1])
-
-    @pytest.mark.parametrize(
-        "text", ["{", "[]", '{"model": {"stem": "tiny"}}', '{"model": {"width": 3}}']
-    )
-    def test_damaged_configuration_is_named(self, saved, text):
-        (saved[1] / "config.json").write_text(text)
-        with pytest.raises(ValueError, match=r"m/config\.json: not a model's configuration"):
-            load_model(saved[1])
-
-    def test_weights_of_another_shape_are_named(self, saved):
-        path = saved[1] / "config.json"
-        card = json.loads(path.read_text())
-        card["model"]["latent"] = 8
-        path.write_text(json.dumps(card))
-        with pytest.raises(ValueError, match=r"m/model\.safetensors: does not fit config\.json"):
-            load_model(saved[1])
 
 
 def test_binning_averages_squares_before_the_encoder():

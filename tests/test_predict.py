@@ -9,12 +9,13 @@ from astropy import units as u
 from astropy.io import fits
 
 import pix2prof
-from pix2prof.dataset import Normalisation
 from pix2prof.fits import ImageError
 from pix2prof.images import Image
 from pix2prof.model import Pix2Prof
 from pix2prof.networks import save_model
-from pix2prof.predict import Predictor, load, predict_file, predict_files, predict_images
+from pix2prof.normalisation import Normalisation
+from pix2prof.predict import Predictor, load, predict_images
+from pix2prof.predictions import predict_file, predict_files
 from pix2prof.stamps import make_stamp
 
 CROP = 64

@@ -1,15 +1,13 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from pix2prof import realism
 from pix2prof.mock import mock_galaxy
+from pix2prof.paths import real_folder
 from pix2prof.sdss import PIXSCALE, ZEROPOINT
 
-REAL = Path(os.environ.get("PIX2PROF_REAL", Path(__file__).parents[1].parent / "shared" / "real"))
+REAL = real_folder()
 
 
 def gaussian(shape=(121, 121), sigma=6.0, axis_ratio=0.6, flux=300.0, noise=0.02, shift=0.0):

@@ -15,9 +15,10 @@ from astropy.table import QTable, Table
 from tiny import galaxy, save, save_tiny_model
 
 from pix2prof.cli import main
-from pix2prof.output import safe_name
+from pix2prof.names import safe_name
 from pix2prof.parts import Parts, ResumeError, read_results
-from pix2prof.predict import load, predict_file
+from pix2prof.predict import load
+from pix2prof.predictions import predict_file
 from pix2prof.progress import Progress, duration
 from pix2prof.rows import failure, schema
 from pix2prof.runner import measure_task, predict_task, run_many

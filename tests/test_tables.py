@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from astropy.table import QTable
 
-from pix2prof import metrics, tables
+from pix2prof import report, tables
 
 
 def test_the_papers_table_1():
@@ -42,7 +42,7 @@ def test_headlines_stand_beside_the_papers_and_say_on_what():
 
 
 def test_the_energy_table_states_its_assumptions():
-    table = tables.energy_table(metrics.energy(3600, 65, 0.277))
+    table = tables.energy_table(report.energy(3600, 65, 0.277))
     assert table["Energy (kWh)"].tolist() == pytest.approx([20, 0.065])
     assert table["CO2e"][1].to_value(u.kg) == pytest.approx(0.065 * 0.277)
     assert "65 W" in table.meta["assumptions"] and "0.277 kg" in table.meta["assumptions"]

@@ -11,8 +11,8 @@ from pix2prof import training
 from pix2prof.batches import Batches
 from pix2prof.checkpoint import ResumeError, list_checkpoints, load_checkpoint, save_checkpoint
 from pix2prof.config import ModelConfig, TrainConfig
-from pix2prof.dataset import Normalisation
 from pix2prof.networks import build_model
+from pix2prof.normalisation import Normalisation
 from pix2prof.profiles import sma_grid
 from pix2prof.sdss import PIXSCALE, mu_to_intensity
 

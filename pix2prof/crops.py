@@ -1,0 +1,76 @@
+"""The part of an image that the network sees: its centre, or shifted and turned at random."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def centre_crop(images, crop):
+    """Cut the central (crop, crop) pixels of images of shape (..., S, S)."""
+    height, width = images.shape[-2:]
+    if min(height, width) < crop:
+        raise ValueError(f"an image of {height} x {width} px cannot give a crop of {crop} px")
+    top, left = (height - crop) // 2, (width - crop) // 2
+    return images[..., top : top + crop, left : left + crop]
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Random shifts and turns of B images (section 2.2.5).
+
+    Parameters
+    ----------
+    corners : numpy.ndarray of int, shape (B, 2)
+        Column and row where the cut begins [px].
+    turns : numpy.ndarray of int, shape (B,)
+        Turns by 90 degrees, counter-clockwise with rows counted downwards.
+    crop : int
+        Side of the cut [px].
+    """
+
+    corners: np.ndarray
+    turns: np.ndarray
+    crop: int
+
+    @classmethod
+    def draw(cls, n, size, crop, wobble, rotate, generator):
+        """Draw for `n` images of `size` x `size` px.
+
+        Parameters
+        ----------
+        n, size, crop : int
+            `size` at least `crop`.
+        wobble : float
+            Standard deviation of the shift along each axis [px]; shifts end at the image's edge.
+        rotate : bool
+            Whether to turn by 0, 90, 180 or 270 degrees, alike often.
+        generator : numpy.random.Generator
+            Source of the draws.
+        """
+        margin = (size - crop) // 2
+        shifts = np.rint(generator.normal(0.0, wobble, (n, 2))).astype(int)
+        turns = generator.integers(0, 4 if rotate else 1, n)
+        return cls(shifts.clip(-margin, margin)[:, ::-1] + margin, turns, crop)
+
+    @classmethod
+    def none(cls, n, size, crop):
+        """The central cut, as it is."""
+        corners = np.full((n, 2), (size - crop) // 2)
+        return cls(corners, np.zeros(n, dtype=int), crop)
+
+    def of_images(self, images):
+        """Cut and turn images: (B, S, S) -> (B, crop, crop)."""
+        crop = self.crop
+        return np.stack(
+            [
+                np.rot90(image[y : y + crop, x : x + crop], turn)
+                for image, (x, y), turn in zip(images, self.corners, self.turns, strict=True)
+            ]
+        )
+
+    def of_points(self, points):
+        """Where points (x, y) of the images come to lie: (B, 2) -> (B, 2) [px]."""
+        x, y = (points - self.corners).T
+        last = self.crop - 1
+        ways = np.array([(x, y), (y, last - x), (last - x, last - y), (last - y, x)])
+        return ways[self.turns, :, np.arange(len(points))]

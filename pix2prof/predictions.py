@@ -1,0 +1,218 @@
+"""Files to profiles with a trained network: one FITS image, or any number of them."""
+
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.table import QTable
+
+from .angles import sky_angles
+from .fits import ImageError
+from .images import read_image
+from .measured import RowFlag
+from .predict import BATCH, describe_images
+from .profiles import COLUMNS, PA_SKY, profile_table, sma_grid
+from .sdss import PIXSCALE
+from .stamps import Stamp, make_stamp
+
+SHORT = 10
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What came of one file: a profile, or an error that says why not.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    profile : astropy.table.QTable or None
+        Columns ``sma`` [arcsec], ``mu`` [mag arcsec^-2], and what else the network gives.
+    stamp : pix2prof.stamps.Stamp or None
+        The image as the network saw it.
+    error : pix2prof.fits.ImageError or None
+        Set when there is no profile.
+    ellipses : astropy.table.QTable or None
+        Isophotes on the stamp, where the network gives them: ``sma`` [arcsec], ``ellipticity``,
+        ``pa`` [deg, counter-clockwise from +x]; their centre (x, y) [pixel] in ``meta``.
+    """
+
+    path: str
+    profile: QTable | None = None
+    stamp: Stamp | None = field(default=None, repr=False)
+    error: ImageError | None = None
+    ellipses: QTable | None = field(default=None, repr=False)
+
+
+def predict_file(path, model, **options):
+    """Predict the profile of the galaxy on one FITS image.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    model : Predictor
+        As `pix2prof.predict.load` gives it.
+    **options
+        ``hdu, pixscale, zeropoint, band, centre`` as in `pix2prof.images.read_image`.
+
+    Returns
+    -------
+    profile : astropy.table.QTable
+        Columns ``sma`` [arcsec], ``mu`` [mag arcsec^-2], and of the isophote network ``mu_err``,
+        ``ellipticity``, ``pa``, ``growth`` and more; provenance in ``meta``, everything
+        odd in ``meta["flags"]``.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be used.
+    """
+    prediction = next(predict_files([path], model, **options))
+    if prediction.error is not None:
+        raise prediction.error
+    return prediction.profile
+
+
+def predict_files(paths, model, *, batch_size=BATCH, precision="float32", **options):
+    """Predict the profiles of the galaxies on any number of FITS images.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        The files.
+    model : Predictor
+        As `pix2prof.predict.load` gives it.
+    batch_size, precision
+        As in `pix2prof.predict.predict_images`.
+    **options
+        ``hdu, pixscale, zeropoint, band, centre`` as in `pix2prof.images.read_image`, for all.
+
+    Yields
+    ------
+    prediction : Prediction
+        One for each path, in order; a file that cannot be used has its ``error`` set and stops
+        no other.
+    """
+    batch = []
+    for path in paths:
+        batch.append(_prepare(path, model.crop, options))
+        if len(batch) == batch_size:
+            yield from predict_stamps(batch, model, precision=precision)
+            batch = []
+    yield from predict_stamps(batch, model, precision=precision)
+
+
+def _prepare(path, crop, options):
+    try:
+        image = read_image(path, **options)
+        return image, make_stamp(image, crop)
+    except ImageError as error:
+        return error
+    except OSError as error:
+        return ImageError(path, f"it cannot be read ({error})", "check the disk")
+
+
+def predict_stamps(batch, model, *, precision="float32"):
+    """Predict the profiles of images that were prepared elsewhere.
+
+    Parameters
+    ----------
+    batch : sequence of (pix2prof.images.Image, pix2prof.stamps.Stamp) or ImageError
+        What `pix2prof.stamps.make_stamp` made of each image, whose pixels are not used; or why
+        there is none.
+    model : Predictor
+        As `pix2prof.predict.load` gives it.
+    precision : {"float32", "bf16", "auto"}
+        Of the arithmetic.
+
+    Yields
+    ------
+    prediction : Prediction
+        One for each, in order.
+    """
+    stamps = [item[1] for item in batch if not isinstance(item, ImageError)]
+    columns, place = {}, count()
+    if stamps:
+        data, covered = (np.stack([getattr(x, k) for x in stamps]) for k in ("data", "covered"))
+        columns = describe_images(data, model, covered=covered, precision=precision)
+    for item in batch:
+        if isinstance(item, ImageError):
+            yield Prediction(item.path, error=item)
+            continue
+        image, stamp = item
+        try:
+            number = next(place)
+            said = {name: values[number] for name, values in columns.items()}
+            ellipses = _ellipses(said)
+            yield Prediction(image.path, _table(image, stamp, said, model), stamp, None, ellipses)
+        except ImageError as error:
+            yield Prediction(image.path, stamp=stamp, error=error)
+
+
+def _ellipses(said):
+    """Isophotes within the S/N cut on the stamp, of a network that gives them."""
+    if "centre" not in said:
+        return None
+    rows = np.flatnonzero(np.isfinite(said["mu"]) & (said["flag"] & RowFlag.BELOW_CUT == 0))
+    if len(rows) == 0:
+        return None
+    table = QTable({name: said[name][rows] for name in ("ellipticity", "pa")})
+    table["sma"] = sma_grid(len(said["mu"]))[rows] * u.arcsec
+    table["pa"].unit = u.deg
+    table.meta["x"], table.meta["y"] = (float(x) for x in said["centre"])
+    return table
+
+
+def _table(image, stamp, columns, model):
+    mu, strangeness = columns["mu"], columns.get("strangeness")
+    columns = {name: values for name, values in columns.items() if name in COLUMNS}
+    valid = np.isfinite(mu)
+    n = int(np.argmin(valid)) if not valid.all() else len(mu)
+    if n == 0:
+        raise ImageError(
+            image.path, "the network gave no profile for it", "look at the image, and its flags"
+        )
+    sma, flags = sma_grid(n), list(stamp.flags)
+    if n == len(mu):
+        flags.append("the profile did not end by itself")
+    if n < SHORT:
+        flags.append(f"the profile has only {n} rows")
+    if strangeness is not None and strangeness > 1:
+        flags.append(f"unlike the training set (distance {strangeness:.1f} times the limit)")
+    sides = stamp.covered.any(axis=0).sum(), stamp.covered.any(axis=1).sum()
+    corner = 0.5 * float(np.hypot(*sides)) * PIXSCALE
+    if sma[-1] > corner:
+        flags.append(f"extrapolated beyond {corner:.0f} arcsec, where the image ends")
+    table = profile_table(
+        {"sma": sma} | {name: values[:n] for name, values in columns.items()},
+        object=image.object,
+        band=image.band,
+        file=Path(image.path).name,
+        filezp=image.zeropoint,
+        filescal=image.pixscale,
+        sky=stamp.sky,
+        noise=stamp.noise,
+        method="pix2prof network",
+        model=model.name,
+        weights=model.sha256,
+        flags=flags,
+    )
+    if "pa" not in table.colnames:
+        del table.meta["paconv"]
+    elif image.wcs is not None:
+        table["pa"] = sky_angles(image.wcs, *_centre(image), table["pa"])
+        table["pa"].info.description = COLUMNS["pa"][1]
+        table.meta["paconv"] = PA_SKY
+    if "flag" in columns:
+        measured = int((columns["flag"][:n] & RowFlag.BELOW_CUT == 0).sum())
+        table.meta["sn_sma"] = float(sma_grid(n)[measured - 1]) if measured else 0.0
+    return table
+
+
+def _centre(image):
+    """Where the galaxy is said to be (x, y) [px]: the middle, if nobody says."""
+    height, width = image.data.shape
+    return image.centre or (0.5 * (width - 1), 0.5 * (height - 1))

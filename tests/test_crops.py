@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from pix2prof.crops import Moves, centre_crop
+
+
+def test_moves_turn_and_shift_and_keep_every_pixel_value():
+    ramp = np.arange(20 * 20, dtype=np.float32).reshape(1, 20, 20).repeat(200, axis=0)
+    moves = Moves.draw(200, 20, 12, 2.0, True, np.random.default_rng(0))
+    out = moves.of_images(ramp)
+    assert out.shape == (200, 12, 12)
+    steps = {(int(o[0, 1] - o[0, 0]), int(o[1, 0] - o[0, 0])) for o in out}
+    assert steps == {(1, 20), (20, -1), (-1, -20), (-20, 1)}
+    centres = np.array([o[5:7, 5:7].mean() for o in out])
+    rows, columns = centres // 20, centres % 20
+    assert 1.5 < np.std(rows) < 2.5 and np.ptp(columns) > 4
+
+
+def test_points_go_where_their_pixels_go():
+    images = np.zeros((60, 20, 20))
+    points = np.random.default_rng(1).integers(8, 12, (60, 2))
+    images[np.arange(60), points[:, 1], points[:, 0]] = 1
+    moves = Moves.draw(60, 20, 12, 1.0, True, np.random.default_rng(2))
+    assert set(moves.turns) == {0, 1, 2, 3}
+    _, rows, columns = np.nonzero(moves.of_images(images))
+    assert np.array_equal(moves.of_points(points.astype(float)), np.stack((columns, rows), 1))
+
+
+def test_moves_without_wobble_or_turn_are_the_central_crop():
+    images = np.random.default_rng(0).normal(size=(3, 20, 20))
+    drawn = Moves.draw(3, 20, 12, 0.0, False, np.random.default_rng(1))
+    for moves in (drawn, Moves.none(3, 20, 12)):
+        assert np.array_equal(moves.of_images(images), centre_crop(images, 12))
+
+
+def test_moves_come_from_their_generator():
+    first, second = (Moves.draw(5, 20, 12, 3.0, True, np.random.default_rng(4)) for _ in range(2))
+    assert np.array_equal(first.corners, second.corners)
+    assert np.array_equal(first.turns, second.turns)
+
+
+def test_a_crop_beyond_the_image_is_refused():
+    with pytest.raises(ValueError, match="20 x 20 px cannot give a crop of 21"):
+        centre_crop(np.zeros((20, 20)), 21)
