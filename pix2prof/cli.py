@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import __version__
+from . import __version__, commands
 
 SOURCES = """\
 An image is a FITS file: plain, gzip, bzip2 or fpack. A FOLDER is searched with those below it; a
@@ -15,8 +15,8 @@ hdu, pixscale, zeropoint. The band is looked for in the header, then in the name
 Images alone give OUT/<name>.ecsv each, which is written anew. A folder, a list, a catalogue or
 --format parquet gives OUT/profiles (Parquet, one row a galaxy and band) and
 OUT/failures.parquet; --format ecsv or fits then adds a file each. Killed and started again, such
-a run does what is left. Of a cube without a 2-D image beside it all planes are done; --hdu all
-does every image of every file."""
+a run does what is left; --retry-failed tries its failures again. Of a cube without a 2-D image
+beside it all planes are done; --hdu all does every image of every file."""
 SHAPES = "pixel coordinates count from 0 at the centre of the first pixel, x along a row"
 
 
@@ -38,10 +38,10 @@ def main(argv=None):
     try:
         return args.run(args)
     except (OSError, ValueError) as error:
-        _say(f"error: {error}")
+        commands.say(f"error: {error}")
         return 1
     except KeyboardInterrupt:
-        _say("interrupted; what was written is whole")
+        commands.say("interrupted; what was written is whole")
         return 130
 
 
@@ -51,9 +51,9 @@ def build_parser():
         prog="pix2prof", description="Surface-brightness profiles of galaxies from their images."
     )
     parser.add_argument("--version", action="version", version=f"pix2prof {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="predict | measure | mock")
+    subparsers = parser.add_subparsers(required=True, metavar="predict | measure | mock")
 
-    predict = commands.add_parser(
+    predict = subparsers.add_parser(
         "predict",
         help="profiles from images, by the network",
         description="Predict the profile of the galaxy in the middle of each image.",
@@ -75,9 +75,9 @@ def build_parser():
     )
     _add_image_options(predict)
     _add_run_options(predict)
-    predict.set_defaults(run=_predict)
+    predict.set_defaults(run=commands.predict)
 
-    measure = commands.add_parser(
+    measure = subparsers.add_parser(
         "measure",
         help="profile of one image, by the classical method",
         description="Fit isophotes (Courteau 1996, automated) to one image, or to many.",
@@ -102,9 +102,9 @@ def build_parser():
     )
     _add_image_options(measure)
     _add_run_options(measure)
-    measure.set_defaults(run=_measure)
+    measure.set_defaults(run=commands.measure)
 
-    mock = commands.add_parser(
+    mock = subparsers.add_parser(
         "mock",
         help="mock galaxies as FITS images",
         description="Write g, r and i images of mock galaxies with their truth and masks.",
@@ -113,7 +113,7 @@ def build_parser():
     mock.add_argument("--seed", required=True, type=_count, metavar="S")
     mock.add_argument("-o", "--out", required=True, type=Path)
     mock.add_argument("--field", default=512, type=_count, help="side [px]; default 512")
-    mock.set_defaults(run=_mock)
+    mock.set_defaults(run=commands.mock)
     return parser
 
 
@@ -130,6 +130,9 @@ def _add_run_options(parser):
     many.add_argument("--workers", type=_positive, metavar="N", help="of a local Dask cluster")
     many.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a Dask cluster that runs")
     many.add_argument("--readers", type=_positive, metavar="N", help="that read, without Dask")
+    many.add_argument(
+        "--retry-failed", action="store_true", help="also do again what OUT/failures.parquet lists"
+    )
 
 
 def _hdu(text):
@@ -148,170 +151,6 @@ def _positive(text):
     if number == 0:
         raise argparse.ArgumentTypeError("it must be at least 1")
     return number
-
-
-def _say(text):
-    print(f"pix2prof: {text}", file=sys.stderr, flush=True)
-
-
-def _options(args):
-    return {
-        name: getattr(args, name) for name in ("pixscale", "zeropoint", "band", "centre", "hdu")
-    }
-
-
-def _different(paths):
-    return list({path.resolve(): path for path in reversed(paths)}.values())[::-1]
-
-
-def _is_many(args, sources):
-    from .inputs import is_collection
-
-    many = any(map(is_collection, sources)) or args.hdu == "all"
-    return many or args.format == "parquet" or bool(args.workers or args.scheduler)
-
-
-def _run_many(args, task, sources, unused):
-    from .runner import run_many
-
-    for option, value in unused.items():
-        if value:
-            raise ValueError(f"{option} is for single images, not for many at once; leave it out")
-    done = run_many(
-        task,
-        sources,
-        args.out,
-        format=args.format or "parquet",
-        readers=args.readers,
-        workers=args.workers,
-        scheduler=args.scheduler,
-    )
-    before = done.items - done.done
-    _say(
-        f"{done.rows} profiles of {done.done} items written to {args.out / 'profiles'}"
-        + (f"; {before} were done before" if before else "")
-    )
-    if done.failures:
-        _say(f"{done.failures} failures, see {args.out / 'failures.parquet'}")
-    return int(bool(done.failures))
-
-
-def _predict(args):
-    if _is_many(args, args.images):
-        from .runner import predict_task
-
-        task = predict_task(args.model, **_options(args))
-        return _run_many(args, task, args.images, {"--plot": args.plot})
-    from .fits import ImageError
-    from .output import refuse_overwriting, replacing, unique_names
-    from .predict import load, predict_files
-
-    paths = _different(args.images)
-    names = unique_names(paths)
-    refuse_overwriting(paths, (args.out / f"{name}.{args.format or 'ecsv'}" for name in names))
-    model = load(args.model)
-    failed = []
-    predictions = predict_files(paths, model, **_options(args))
-    for name, prediction in zip(names, predictions, strict=True):
-        try:
-            if prediction.error is not None:
-                raise prediction.error
-            path = args.out / f"{name}.{args.format or 'ecsv'}"
-            with replacing(path) as aside:
-                _write(prediction.profile, aside)
-            if args.plot:
-                with replacing(args.out / f"{name}.png") as aside:
-                    _plot(prediction, aside)
-        except (ImageError, OSError) as error:
-            _say(f"error: {error}")
-            failed.append(prediction.path)
-            continue
-        for flag in prediction.profile.meta["flags"]:
-            _say(f"{prediction.path}: note: {flag}")
-        print(path, flush=True)
-    _say(f"{len(paths) - len(failed)} of {len(paths)} profiles written to {args.out}")
-    if failed:
-        _say(f"failed: {', '.join(failed)}")
-    return int(bool(failed))
-
-
-def _write(profile, path):
-    from .profiles import write_profile
-
-    if path.suffix == ".fits":
-        profile = profile.copy()
-        profile.meta["flags"] = "; ".join(profile.meta["flags"])
-    write_profile(profile, path)
-
-
-def _plot(prediction, path):
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    from .gallery import profile_page
-
-    meta = prediction.profile.meta
-    figure = profile_page(
-        prediction.stamp.data,
-        prediction.profile,
-        title=meta["object"],
-        band=meta["band"],
-        ellipses=prediction.ellipses,
-    )
-    figure.savefig(path, dpi=150)
-    pyplot.close(figure)
-
-
-def _measure(args):
-    if _is_many(args, [args.image]):
-        from .runner import measure_task
-
-        if args.format == "prof":
-            raise ValueError("--format prof is for a single image; use ecsv or fits")
-        unused = {"--mask": args.mask, "--forced-on": args.forced_on}
-        return _run_many(args, measure_task(**_options(args)), [args.image], unused)
-    from .measuring import measure_file
-    from .output import refuse_overwriting, replacing, unique_names
-
-    suffix = args.format or "ecsv"
-    others = [path for path in _different([args.image, *args.forced_on]) if path != args.image]
-    paths = [args.image, *others]
-    names = unique_names(paths)
-    refuse_overwriting(paths, (args.out / f"{name}.{suffix}" for name in names))
-    tables = measure_file(args.image, mask=args.mask, forced_on=others, **_options(args))
-    for path, name, table in zip(paths, names, tables, strict=True):
-        for flag in table.meta["flags"]:
-            _say(f"{path}: note: {flag}")
-        with replacing(args.out / f"{name}.{suffix}") as aside:
-            _write(table, aside)
-        print(args.out / f"{name}.{suffix}", flush=True)
-    return 0
-
-
-def _mock(args):
-    from astropy.table import QTable
-
-    from .fits import mock_hdus
-    from .mock import mock_galaxy
-    from .output import replacing
-    from .sdss import BANDS
-
-    rows = []
-    for index in range(args.number):
-        galaxy = mock_galaxy(args.seed, index, field=args.field)
-        name = galaxy.name.replace(" ", "")
-        for number, band in enumerate(BANDS):
-            path = args.out / f"{name}-{band}.fits"
-            with replacing(path) as aside:
-                mock_hdus(galaxy, number).writeto(aside, overwrite=True)
-            print(path, flush=True)
-        rows.append({"name": galaxy.name, "seed": args.seed, "index": index, **galaxy.parameters})
-    if rows:
-        with replacing(args.out / "catalogue.ecsv") as aside:
-            QTable(rows).write(aside, format="ascii.ecsv", overwrite=True)
-    return 0
 
 
 if __name__ == "__main__":

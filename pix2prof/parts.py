@@ -40,6 +40,9 @@ class Parts:
         is refused.
     items : int
         A part is written when it has so many items, or `SECONDS` have passed.
+    retry : bool
+        Forget the failures of earlier runs, with the rows of the same items: they are to be
+        done again.
 
     Attributes
     ----------
@@ -52,7 +55,7 @@ class Parts:
         If the folder holds the results of another run, or one is writing there now.
     """
 
-    def __init__(self, out, schema, run, items=512):
+    def __init__(self, out, schema, run, items=512, retry=False):
         self.out, self.schema, self.size = Path(out), schema, items
         self.folder = self.out / PROFILES
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +69,7 @@ class Parts:
             self._check(run)
             for left in self.folder.glob(".part-*.parquet"):
                 left.unlink()
-            self._read()
+            self._read(retry)
         except BaseException:
             self._lock.close()
             raise
@@ -110,10 +113,7 @@ class Parts:
         """Write what was added as one part."""
         if self._items:
             table = pa.Table.from_pylist(self._rows, schema=self.schema)
-            footer = {FOOTER: json.dumps(self._failures).encode()}
-            table = table.replace_schema_metadata({**(table.schema.metadata or {}), **footer})
-            with replacing(self.folder / f"part-{self._next:07d}.parquet") as aside:
-                pq.write_table(table, aside, compression="zstd")
+            _write(self.folder / f"part-{self._next:07d}.parquet", table, self._failures)
             self._next += 1
             if self._failures:
                 self._tables.append(pa.Table.from_pylist(self._failures, schema=FAILURES))
@@ -154,7 +154,7 @@ class Parts:
                 "another folder with -o, or delete that one"
             )
 
-    def _read(self):
+    def _read(self, retry):
         """Find the items that were done before, and the failures, in the parts."""
         self.done, self._tables, self._next = set(), [FAILURES.empty_table()], 0
         for path in sorted(self.folder.glob("part-*.parquet")):
@@ -162,6 +162,11 @@ class Parts:
                 with pq.ParquetFile(path) as part:
                     failures = json.loads(part.schema_arrow.metadata[FOOTER])
                     items = part.read(columns=["item"])["item"].to_pylist()
+                    if retry and failures:
+                        failed = {failure["item"] for failure in failures}
+                        kept = [item not in failed for item in items]
+                        _write(path, part.read().filter(pa.array(kept, pa.bool_())), [])
+                        items, failures = [item for item in items if item not in failed], []
             except (OSError, KeyError, ValueError, pa.ArrowException) as error:
                 raise ResumeError(
                     f"{path}: not a part of a result ({error}); delete it"
@@ -170,6 +175,14 @@ class Parts:
                 self._tables.append(pa.Table.from_pylist(failures, schema=FAILURES))
             self.done.update(map(fingerprint, {*items, *(f["item"] for f in failures)}))
             self._next = int(path.stem.removeprefix("part-")) + 1
+
+
+def _write(path, table, failures):
+    """Write a part, in one stroke."""
+    footer = {FOOTER: json.dumps(failures).encode()}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **footer})
+    with replacing(path) as aside:
+        pq.write_table(table, aside, compression="zstd")
 
 
 def read_results(out):

@@ -94,6 +94,7 @@ def run_many(
     scheduler=None,
     batch_size=BATCH,
     part_items=512,
+    retry_failed=False,
     stream=None,
 ):
     """Do a task on any number of images, and keep what comes of them in a folder.
@@ -120,6 +121,8 @@ def run_many(
         Items that are read, computed, retried together.
     part_items : int
         Items of a Parquet part.
+    retry_failed : bool
+        Also do again what failed in earlier runs into `out`.
     stream : file, optional
         Where progress is told; standard error.
 
@@ -140,7 +143,8 @@ def run_many(
         names = Counter(file_name(item).lower() for item in find_items(sources, out))
         shared = frozenset(name for name, count in names.items() if count > 1)
         task = replace(task, format=format, shared=shared)
-    with Parts(out, schema(task.columns), _identity(task, sources), part_items) as parts:
+    identity = _identity(task, sources)
+    with Parts(out, schema(task.columns), identity, part_items, retry_failed) as parts:
 
         def left():
             for item in find_items(sources, out):

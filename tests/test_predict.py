@@ -14,7 +14,7 @@ from pix2prof.images import Image
 from pix2prof.model import Pix2Prof
 from pix2prof.networks import save_model
 from pix2prof.normalisation import Normalisation
-from pix2prof.predict import Predictor, load, predict_images
+from pix2prof.predict import Predictor, describe_images, load, predict_images
 from pix2prof.predictions import predict_file, predict_files
 from pix2prof.stamps import make_stamp
 
@@ -189,6 +189,13 @@ def test_load_round_trip_and_refusals(model, images, tmp_path):
     save_model(model.network, tmp_path / "bare", normalisation={"kind": "minmax"}, crop=CROP)
     with pytest.raises(ValueError, match=r"config.json: no image normalisation"):
         load(tmp_path / "bare")
+
+
+@pytest.mark.parametrize("predict", [predict_images, describe_images])
+def test_a_network_in_training_is_refused(images, predict):
+    model = Predictor(tiny_network().train(), Normalisation(-1.0, 30.0), CROP)
+    with pytest.raises(RuntimeError, match=r"training mode; call model\.network\.eval\(\)"):
+        predict(images, model)
 
 
 def test_the_package_offers_what_it_says():

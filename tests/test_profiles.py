@@ -66,6 +66,17 @@ def test_a_table_comes_back_from_disk(table, tmp_path, suffix):
     assert back.meta["object"] == "NGC 1" and back.meta["band"] == "r"
 
 
+def test_flags_become_one_text_in_fits(table, tmp_path):
+    table.meta["flags"] = ["padded", "no band given"]
+    for suffix, flags in (
+        ("fits", "padded; no band given"),
+        ("ecsv", ["padded", "no band given"]),
+    ):
+        write_profile(table, tmp_path / f"p.{suffix}")
+        assert read_profile(tmp_path / f"p.{suffix}").meta["flags"] == flags
+    assert table.meta["flags"] == ["padded", "no band given"]
+
+
 def test_autoprofs_format_both_ways(table, tmp_path):
     write_profile(table, tmp_path / "p.prof")
     assert "99.999" in (tmp_path / "p.prof").read_text()

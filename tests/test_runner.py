@@ -15,6 +15,7 @@ from astropy.table import QTable, Table
 from tiny import galaxy, save, save_tiny_model
 
 from pix2prof.cli import main
+from pix2prof.inputs import fingerprint
 from pix2prof.names import safe_name
 from pix2prof.parts import Parts, ResumeError, read_results
 from pix2prof.predict import load
@@ -90,6 +91,43 @@ def test_a_second_run_does_what_is_left(model, folder, tmp_path):
     rows, failures = read_results(tmp_path / "out")
     items = rows["item"].to_pylist() + failures["item"].to_pylist()
     assert sorted(items) == sorted(path.name for path in paths)
+
+
+def test_failures_are_tried_again_when_asked(model, folder, tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    good = sorted(folder.rglob("n*.fits"))[:3]
+    for path in good:
+        (source / path.name).write_bytes(path.read_bytes())
+    whole = good[1].read_bytes()
+    for name in ("bad.fits", good[1].name):
+        (source / name).write_text("nothing")
+    task = predict_task(model)
+    assert go(task, source, out, part_items=2).failures == 2
+    (source / good[1].name).write_bytes(whole)
+    assert go(task, source, out).done == 0
+    again = go(task, source, out, retry_failed=True)
+    assert (again.done, again.rows, again.failures) == (2, 1, 1)
+    rows, failures = read_results(out)
+    assert sorted(rows["item"].to_pylist()) == sorted(path.name for path in good)
+    assert failures["item"].to_pylist() == ["bad.fits"]
+    assert go(task, source, out).done == 0
+
+
+def test_an_item_that_failed_in_part_is_done_again_whole(tmp_path):
+    columns = schema(())
+    with Parts(tmp_path, columns, {}) as parts:
+        parts.add([{"item": "a"}, {"item": "b"}], [failure("b", "", "read", "bad plane")], 2)
+    with Parts(tmp_path, columns, {}, retry=True) as parts:
+        assert parts.done == {fingerprint("a")}
+    rows, failures = read_results(tmp_path)
+    assert rows["item"].to_pylist() == ["a"] and failures.num_rows == 0
+
+
+def test_retrying_is_for_many_images(model, tmp_path, capsys):
+    path = save(tmp_path / "a.fits", galaxy())
+    assert run("predict", path, "-o", tmp_path / "o", "--model", model, "--retry-failed") == 1
+    assert "--retry-failed is for many images" in capsys.readouterr().err
 
 
 KILLED = """

@@ -61,7 +61,9 @@ def small_model(train, seed=1, latent=24, **kwargs):
     return build_model(config, *training.profile_statistics(train), seed)
 
 
-def run(folder=None, train=None, config=SMALL, seed=1, log=None, **kwargs):
+def run(
+    folder=None, train=None, config=SMALL, seed=1, log=None, normalisation=NORMALISATION, **kwargs
+):
     train, validation = train or Discs(20, 1), Discs(6, 2)
     model = small_model(train, seed)
     history = training.fit(
@@ -69,7 +71,7 @@ def run(folder=None, train=None, config=SMALL, seed=1, log=None, **kwargs):
         train,
         validation,
         config,
-        normalisation=NORMALISATION,
+        normalisation=normalisation,
         crop=CROP,
         checkpoint=folder,
         log=log or (lambda line: None),
@@ -201,6 +203,11 @@ class TestResuming:
         assert "train.seed" not in message
         assert str(tmp_path) in message
         assert "remove that folder" in message
+
+    def test_another_normalisation_is_refused_by_name(self, tmp_path):
+        run(tmp_path)
+        with pytest.raises(ResumeError, match=r"normalisation\.kind: \w+ there, none now"):
+            run(tmp_path, normalisation=replace(NORMALISATION, kind="none"))
 
     def test_other_data_are_refused(self, tmp_path):
         run(tmp_path)
