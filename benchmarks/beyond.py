@@ -31,7 +31,9 @@ def gather(pairs, crop, model):
     batches, parts = AnnotatedBatches(pairs, crop), []
     seconds = dict.fromkeys(("network", "automatic", "told"), 0.0)
     for start in range(0, len(pairs), BATCH):
-        images, masks, centres, *_ = batches.load(np.arange(start, min(start + BATCH, len(pairs))))
+        images, _, masks, centres, *_ = batches.load(
+            np.arange(start, min(start + BATCH, len(pairs)))
+        )
         clock = [time.perf_counter()]
         said = describe_images(images.numpy(), model)
         clock.append(time.perf_counter())

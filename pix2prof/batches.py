@@ -5,8 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .background import pixel_noise
 from .crops import Moves
 from .isophote_network import IsophoteNetwork
+
+SMALLEST_SIDE = 128
+SIDE_STEP = 32
+TRIMMED = 16
+CUT = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,13 +65,17 @@ class Batches:
 class AnnotatedBatches:
     """Pairs with what the mock survey knows of them, as `IsophoteNetwork` takes them.
 
-    The profile to be written is the expert's up to its S/N cut, and the truth beyond.
+    The profile to be written is the expert's up to its S/N cut, and the truth beyond. In training
+    images have the sizes and edges that users' images have: each batch has a side of its own,
+    from `SMALLEST_SIDE` to `crop` px and the less often the larger, half of its images are
+    narrower by up to `TRIMMED` px on each edge, and one in ten is cut up to a quarter from one
+    edge, with sky noise in place.
 
     Parameters
     ----------
     pairs : pix2prof.dataset.Pairs
     crop : int
-        Side of the network's images [px].
+        Side of the network's largest images [px].
     """
 
     pairs: object
@@ -81,9 +91,11 @@ class AnnotatedBatches:
 
         Returns
         -------
-        images : torch.Tensor of float32, shape (B, crop, crop)
-            [nanomaggies per pixel]
-        masks : torch.Tensor of bool, shape (B, crop, crop)
+        images : torch.Tensor of float32, shape (B, S, S)
+            [nanomaggies per pixel], `crop` px a side where no generator is given.
+        covered : torch.Tensor of bool, shape (B, S, S)
+            False where there is nothing to read.
+        masks : torch.Tensor of bool, shape (B, S, S)
             True on other sources.
         centres : torch.Tensor of float32, shape (B, 2)
             (x, y) [px]; NaN where not known.
@@ -92,8 +104,18 @@ class AnnotatedBatches:
         n_within : torch.Tensor of int, shape (B,)
             Rows of the expert's profile.
         """
-        images, moves = _moved(self.pairs, indices, self.crop, config, generator)
-        masks = moves.of_images(self.pairs.masks(indices))
+        side = self.crop
+        if generator is not None and side > SMALLEST_SIDE:
+            sides = np.arange(side, SMALLEST_SIDE - 1, -SIDE_STEP)
+            side = int(generator.choice(sides, p=(1 / sides) / (1 / sides).sum()))
+        images, moves = _moved(self.pairs, indices, side, config, generator)
+        covered = np.ones(images.shape, dtype=bool)
+        if generator is not None:
+            covered = _covered(len(images), side, generator)
+            noise = pixel_noise(torch.from_numpy(images)).numpy()[:, None, None]
+            sky = noise * generator.standard_normal(images.shape, dtype=np.float32)
+            images = np.where(covered, images, sky)
+        masks = moves.of_images(self.pairs.masks(indices)) & covered
         centres = moves.of_points(self.pairs.centres(indices))
         expert = self.pairs.profiles("expert_mu", indices)
         known = np.isfinite(expert)
@@ -101,8 +123,19 @@ class AnnotatedBatches:
         beyond = np.arange(expert.shape[1]) >= n_within[:, None]
         mu = np.where(beyond, self.pairs.profiles("truth_mu", indices), expert)
         ellipticity = self.pairs.profiles("expert_ellipticity", indices)
-        values = images, masks, centres.astype(np.float32), mu, ellipticity, n_within
+        values = images, covered, masks, centres.astype(np.float32), mu, ellipticity, n_within
         return tuple(torch.from_numpy(np.ascontiguousarray(x)) for x in values)
+
+
+def _covered(n, side, generator):
+    """Where n images of `side` px reach, some of them cut at their edges."""
+    edges = generator.integers(0, TRIMMED, (n, 4)) * (generator.random((n, 1)) < 0.5)
+    cut = generator.integers(0, side // 4, n) * (generator.random(n) < CUT)
+    edges[np.arange(n), generator.integers(0, 4, n)] += cut
+    place = np.arange(side)
+    first, last = edges[:, ::2, None], side - edges[:, 1::2, None]
+    rows, columns = ((place >= first) & (place < last)).swapaxes(0, 1)
+    return rows[:, :, None] & columns[:, None, :]
 
 
 def _moved(pairs, indices, crop, config, generator):

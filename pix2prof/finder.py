@@ -11,6 +11,7 @@ from .background import pixel_noise
 WIDTHS = (16, 32, 64, 96, 128)
 SPREAD = 2.0
 RARE = -4.0
+DISTANCE = 128.0
 
 
 def stretched(images):
@@ -117,9 +118,11 @@ class Finder(nn.Module):
                 f"images of {width} x {height} px: the finder needs sides that are multiples of "
                 f"{self.multiple}; pad them, or choose such a data.crop"
             )
-        y = torch.linspace(-1, 1, height, device=images.device)[:, None]
-        x = torch.linspace(-1, 1, width, device=images.device)[None]
-        distance = torch.hypot(*torch.broadcast_tensors(x, y)).expand(batch, -1, -1)
+        x, y = (
+            (torch.arange(n, device=images.device) - (n - 1) / 2) / DISTANCE
+            for n in (width, height)
+        )
+        distance = torch.hypot(x[None, :], y[:, None]).expand(batch, -1, -1)
         layers = torch.stack((stretched(images), distance), 1)
         layers = layers.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):

@@ -153,11 +153,11 @@ class IsophoteNetwork(nn.Module):
         n_nodes : int
             How many they are.
         """
-        images, masks, centres, mu, ellipticity, n_within = batch
-        found, measured, noise = self.read(images, dtype=dtype)
+        images, covered, masks, centres, mu, ellipticity, n_within = batch
+        found, measured, noise = self.read(images, covered, dtype)
         loss = finder_loss(found, centres, masks)
         targets = self._targets(mu, ellipticity, n_within)
-        read = reading(measured, noise, found.pooled.detach(), self.rows)
+        read = self._reading(found, measured, noise)
         self.memory = [*self.memory, (*read, *targets)][-MEMORY // len(images) :]
         recalled = [torch.cat(parts) for parts in zip(*self.memory, strict=True)]
         drawn = generator.permutation(len(recalled[0]))[:RECALLED]
@@ -180,8 +180,8 @@ class IsophoteNetwork(nn.Module):
         deviations : torch.Tensor, shape (B,)
             Median absolute deviation of each profile within the cut [mag arcsec^-2].
         """
-        images, _, _, mu, _, n_within = batch
-        said = self.profiles(images, dtype=dtype)
+        images, covered, _, _, mu, _, n_within = batch
+        said = self.profiles(images, covered, dtype)
         row = torch.arange(mu.shape[1], device=mu.device)
         error = (said.mu - mu).abs().masked_fill(row >= n_within[:, None], math.nan)
         at_nodes = error[:, self.rows]
@@ -208,8 +208,8 @@ class IsophoteNetwork(nn.Module):
         ]
         ratios, places, others = [], [], []
         for batch in _in_order(validation):
-            images, _, _, mu, *_ = (x.to(self.device) for x in batch)
-            said = self.profiles(images, dtype=dtype)
+            images, covered, _, _, mu, *_ = (x.to(self.device) for x in batch)
+            said = self.profiles(images, covered, dtype)
             known = torch.isfinite(said.mu) & torch.isfinite(mu)
             ratios.append(((said.mu - mu).abs() / said.mu_err)[known])
             places.append(_bins(said.n_within, mu.shape[1])[known])
@@ -239,7 +239,7 @@ class IsophoteNetwork(nn.Module):
         Profiles
         """
         found, measured, noise = self.read(images, covered, dtype)
-        written = self.reader(reading(measured, noise, found.pooled, self.rows))
+        written = self.reader(self._reading(found, measured, noise))
         written = written.on_grid(self.rows, measured.mu.shape[1])
         mu, row = (
             written.mu(measured.intensity),
@@ -322,6 +322,10 @@ class IsophoteNetwork(nn.Module):
             "strangeness": said.strangeness,
             "centre": said.centre,
         }
+
+    def _reading(self, found, measured, noise):
+        certainty = found.heat.detach().amax(1)
+        return reading(measured, noise, certainty, found.pooled.detach(), self.rows)
 
     def _targets(self, mu, ellipticity, n_within):
         mu = torch.where(mu < self.faintest + 1, mu, math.nan)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .isophotes import RowFlag
+from .isophotes import Flag, RowFlag
 from .profiles import MAX_STEPS
 from .sdss import ZEROPOINT
 
@@ -16,7 +16,7 @@ WIDTH = 96
 DEPTH = 3
 HEADS = 4
 N_FEATURES = 18
-N_GLOBAL = 6
+N_GLOBAL = 8
 N_OUTPUTS = 6
 LOG_SCALES = (-6.0, 2.0)
 FAINTEST = 10 ** (0.4 * (ZEROPOINT - 29.0))
@@ -61,7 +61,7 @@ class Reading(NamedTuple):
     pooled: torch.Tensor
 
 
-def reading(measured, noise, pooled, rows):
+def reading(measured, noise, certainty, pooled, rows):
     """Take what was measured along the isophotes to the reader's nodes.
 
     Parameters
@@ -70,6 +70,8 @@ def reading(measured, noise, pooled, rows):
         Of B galaxies.
     noise : torch.Tensor, shape (B,)
         Of a pixel [nanomaggies].
+    certainty : torch.Tensor, shape (B,)
+        Logarithm of the highest probability that the finder gives to a place of the centre.
     pooled : torch.Tensor, shape (B, context)
     rows : torch.Tensor of int, shape (K,)
         See `node_rows`.
@@ -111,7 +113,9 @@ def reading(measured, noise, pooled, rows):
         noise.log10() + 1.6,
         measured.centre_err.mean(-1).clamp(max=5),
         measured.n_valid.float().clamp(min=1).log10() - 2,
-        measured.flags > 0,
+        measured.flags & Flag.SKY_NOT_VISIBLE > 0,
+        measured.flags & ~Flag.SKY_NOT_VISIBLE > 0,
+        certainty,
     ]
 
     def stacked(values):

@@ -32,7 +32,11 @@ def read():
     measured = isophotes.measure(images, mask=np.zeros((1, 96, 96), bool))
     rows = node_rows()
     pooled = torch.zeros(len(images), 8)
-    return reading(measured, pixel_noise(images), pooled, rows), measured, torch.tensor(mu)
+    return (
+        reading(measured, pixel_noise(images), pooled[:, 0], pooled, rows),
+        measured,
+        torch.tensor(mu),
+    )
 
 
 def reader(seed=0):
@@ -121,7 +125,9 @@ def test_a_wrong_sky_is_put_right():
     images, mu = discs()
     rows, right = node_rows(), torch.tensor(mu[:, node_rows()]).float()
     measured = isophotes.measure(images, mask=np.zeros((1, 96, 96), bool), sky=0.03)
-    read = reading(measured, pixel_noise(images), torch.zeros(len(images), 8), rows)
+    read = reading(
+        measured, pixel_noise(images), torch.zeros(len(images)), torch.zeros(len(images), 8), rows
+    )
     blank = reader()(read)
     plain = blank._replace(trust=torch.ones_like(blank.trust), correction=0 * blank.trust)
     seen = (right < 25.5) & torch.isfinite(measured.intensity[:, rows])
