@@ -34,12 +34,14 @@ AUTOMATED = {
     "photutils Ellipse": ("With help", "With help", "With help", "Yes", "Yes", "No", "No"),
     "classical, automatic": ("Yes",) * len(STEPS),
     "Pix2Prof": ("Yes",) * len(STEPS),
+    "Pix2Prof (isophote)": ("Yes",) * len(STEPS),
 }
 """Method -> whether it does each of `STEPS` by itself."""
 
 HELP = (
     "With help: not by Ellipse itself; here by photutils' segmentation and sigma-clipped sky. "
-    "Stars: AutoProf masks stars, not other galaxies. Pix2Prof does no step: it skips them all."
+    "Stars: AutoProf masks stars, not other galaxies. Pix2Prof does no step: it skips them all; "
+    "Pix2Prof (isophote) finds centre and foreign sources by its network, and fits."
 )
 PAPER_ENERGY = {"kwh": 20.0, "kg_co2e": 5.54}
 

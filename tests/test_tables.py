@@ -19,16 +19,16 @@ def test_table_2_has_each_step_of_each_method_and_the_times():
     assert len(table) == 8
     assert set(table["Automated in Pix2Prof?"][:7]) == {"Yes"}
     assert list(table["Automated in Courteau (1996), by hand?"][:7]).count("No") == 4
-    assert list(table[-1])[1:] == ["192", "490", "–", "–", "1.1"]
+    assert list(table[-1])[1:] == ["192", "490", "–", "–", "1.1", "–"]
     assert "sigma-clipped" in table.meta["assumptions"]
 
 
 def test_table_2_has_the_measured_times_when_given():
-    seconds = {"AutoProf": 6.123, "Pix2Prof": 0.05, "expert": np.nan}
+    seconds = {"AutoProf": 6.123, "Pix2Prof": 0.05, "Pix2Prof (isophote)": 0.07, "expert": np.nan}
     table = tables.table2(seconds, "a Processor", 40.0, "two cores")
-    assert list(table[-2])[1:] == ["–", "6.1", "–", "–", "0.05"]
+    assert list(table[-2])[1:] == ["–", "6.1", "–", "–", "0.05", "0.07"]
     assert "a Processor" in table[-2]["Process"]
-    assert list(table[-1])[1:] == ["–", "–", "–", "–", "0.025"]
+    assert list(table[-1])[1:] == ["–", "–", "–", "–", "0.025", "–"]
     assert "two cores" in table[-1]["Process"]
 
 
