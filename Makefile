@@ -33,6 +33,8 @@ repro: $(READY)
 
 compare: $(READY) $(PEER)/.ready
 	. "$(BIN)/activate" && dvc exp run --name compare -S compare.n_galaxies=100
+	mkdir -p docs/comparison
+	cp figures/compare_* results/comparison/* results/table2.md docs/comparison/
 
 PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 train.images=100000 \
          train.schedule=constant train.batch_size=8 train.lr=2e-4 model.step=0.2 model.binning=1
@@ -40,7 +42,8 @@ PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 train.images=
 paper: $(READY)
 	. "$(BIN)/activate" && dvc exp run --name paper $(PAPER:%=-S %)
 
-ISOPHOTE := data.seed=2021 data.small_share=0.3 model.decoder=isophote train.images=14000 \
+ISOPHOTE := data.n_galaxies=1500 data.n_validation=60 data.seed=2021 data.crop=448 \
+            data.small_share=0.3 model.decoder=isophote train.images=22000 \
             train.batch_size=8 train.lr=1.5e-3
 
 isophote: $(READY)

@@ -9,8 +9,6 @@ from .background import pixel_noise
 from .crops import Moves
 from .isophote_network import IsophoteNetwork
 
-SMALLEST_SIDE = 128
-SIDE_STEP = 32
 TRIMMED = 16
 CUT = 0.1
 
@@ -67,7 +65,7 @@ class AnnotatedBatches:
 
     The profile to be written is the expert's up to its S/N cut, and the truth beyond. In training
     images have the sizes and edges that users' images have: each batch has a side of its own,
-    from `SMALLEST_SIDE` to `crop` px and the less often the larger, half of its images are
+    from `IsophoteNetwork.smallest` to `crop` px and the less often the larger, half of its images are
     narrower by up to `TRIMMED` px on each edge, and one in ten is cut up to a quarter from one
     edge, with sky noise in place.
 
@@ -105,8 +103,8 @@ class AnnotatedBatches:
             Rows of the expert's profile.
         """
         side = self.crop
-        if generator is not None and side > SMALLEST_SIDE:
-            sides = np.arange(side, SMALLEST_SIDE - 1, -SIDE_STEP)
+        if generator is not None and side > IsophoteNetwork.smallest:
+            sides = np.arange(side, IsophoteNetwork.smallest - 1, -IsophoteNetwork.multiple)
             side = int(generator.choice(sides, p=(1 / sides) / (1 / sides).sum()))
         images, moves = _moved(self.pairs, indices, side, config, generator)
         covered = np.ones(images.shape, dtype=bool)

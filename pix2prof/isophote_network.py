@@ -15,7 +15,7 @@ from . import isophotes
 from .background import pixel_noise
 from .extraction import curve_of_growth
 from .familiarity import Familiarity
-from .finder import Finder, finder_loss
+from .finder import WIDTHS, Finder, finder_loss
 from .measured import RowFlag
 from .profiles import MAX_STEPS, sma_grid
 from .reader import LOG_SCALES, Reader, Reading, reader_loss, reading
@@ -72,10 +72,17 @@ class IsophoteNetwork(nn.Module):
     ----------
     faintest : float
         Surface brightness at which a profile ends [mag arcsec^-2].
+
+    Attributes
+    ----------
+    smallest, multiple : int
+        It takes images of any side that is at least the one and a multiple of the other [px].
     """
 
     normalise = "none"
     n_steps = MAX_STEPS
+    smallest = 128
+    multiple = 2 ** len(WIDTHS)
 
     def __init__(self, faintest=28.0):
         super().__init__()

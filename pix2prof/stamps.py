@@ -142,6 +142,30 @@ def extended_sources(data, noise, pixscale=PIXSCALE, faintest=0.1):
     return sources
 
 
+def stamp_side(image, smallest, largest, multiple=32):
+    """Side of the smallest stamp that holds an image, among those that a network takes.
+
+    Parameters
+    ----------
+    image : pix2prof.images.Image
+        As `pix2prof.images.read_image` gives it.
+    smallest, largest : int
+        Sides between which to stay [pixel].
+    multiple : int
+        What the side is a multiple of, unless it is one of the two.
+
+    Returns
+    -------
+    side : int
+        [pixel of 0.396 arcsec]
+    """
+    height, width = image.data.shape
+    x, y = image.centre or ((width - 1) / 2, (height - 1) / 2)
+    reach = max(x + 0.5, width - 0.5 - x, y + 0.5, height - 0.5 - y) * image.pixscale / PIXSCALE
+    side = int(np.ceil(2 * reach / multiple - 0.05)) * multiple
+    return min(max(side, smallest), largest)
+
+
 def make_stamp(image, size=256):
     """Prepare an image for the network.
 

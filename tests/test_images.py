@@ -16,7 +16,14 @@ from pix2prof.fits import ImageError
 from pix2prof.images import Image, read_image, read_mask
 from pix2prof.names import stem
 from pix2prof.resampling import fill_missing, resample
-from pix2prof.stamps import border_sky, extended_sources, make_stamp, remove_sky
+from pix2prof.sdss import PIXSCALE
+from pix2prof.stamps import (
+    border_sky,
+    extended_sources,
+    make_stamp,
+    remove_sky,
+    stamp_side,
+)
 
 NOISE = 0.03
 
@@ -578,3 +585,23 @@ def test_reading_warns_about_nothing(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         make_stamp(read_image(path), 64)
+
+
+@pytest.mark.parametrize(
+    ("shape", "pixscale", "centre", "side"),
+    [
+        ((256, 256), PIXSCALE, None, 256),
+        ((257, 256), PIXSCALE, None, 256),
+        ((150, 150), PIXSCALE, None, 160),
+        ((60, 90), PIXSCALE, None, 128),
+        ((2000, 2000), PIXSCALE, None, 448),
+        ((200, 200), 2 * PIXSCALE, None, 416),
+        ((256, 256), PIXSCALE, (100.0, 127.5), 320),
+    ],
+)
+def test_a_stamp_is_as_large_as_the_image_within_what_a_network_takes(
+    shape, pixscale, centre, side
+):
+    image = as_image(np.zeros(shape, np.float32), pixscale=pixscale, centre=centre)
+    assert stamp_side(image, 128, 448) == side
+    assert stamp_side(image, 256, 256) == 256
