@@ -65,9 +65,9 @@ class AnnotatedBatches:
 
     The profile to be written is the expert's up to its S/N cut, and the truth beyond. In training
     images have the sizes and edges that users' images have: each batch has a side of its own,
-    from `IsophoteNetwork.smallest` to `crop` px and the less often the larger, half of its images are
-    narrower by up to `TRIMMED` px on each edge, and one in ten is cut up to a quarter from one
-    edge, with sky noise in place.
+    from `IsophoteNetwork.smallest` to `crop` px and the less often the larger, half of its
+    images are narrower by up to `TRIMMED` px on each edge, and one in ten is cut up to a quarter
+    from one edge, with sky noise in place.
 
     Parameters
     ----------

@@ -14,7 +14,6 @@ from pix2prof.fits import ImageError
 from pix2prof.images import read_image
 from pix2prof.peers import Target
 from pix2prof.profiles import MAX_STEPS
-from pix2prof.stamps import make_stamp
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def mock_targets(survey, n_galaxies, seed):
     return targets, images, pairs.mu(rows), pairs.profiles("truth_mu", rows)
 
 
-def real_targets(folder, n_images, crop):
+def real_targets(folder, n_images):
     """Read real galaxies from ``images/*.fits`` of a folder.
 
     Parameters
@@ -102,8 +101,6 @@ def real_targets(folder, n_images, crop):
         May be missing.
     n_images : int
         How many, at most, in the order of their names.
-    crop : int
-        Side of the images that networks see [px of 0.396 arcsec].
 
     Returns
     -------
@@ -116,12 +113,11 @@ def real_targets(folder, n_images, crop):
     for path in sorted(Path(folder).glob("images/*.fits"))[:n_images]:
         try:
             image = read_image(path)
-            stamp = make_stamp(image, crop)
         except ImageError as error:
             print(f"left out: {error}")
             continue
         data = np.ascontiguousarray(image.data, np.float32)
-        targets.append(Target(image.name, data, image.pixscale, stamp=stamp))
+        targets.append(Target(image.name, data, image.pixscale, picture=image))
         rows.append((image.name, image.band, image.pixscale))
     names, dtype = ("name", "band", "pixscale"), ("U64", "U16", float)
     images = QTable(rows=rows or None, names=names, dtype=dtype)

@@ -35,6 +35,11 @@ class Pix2Prof(nn.Module):
     mu_mean, mu_std : float
         Of the training set's profiles [mag arcsec^-2].
 
+    Attributes
+    ----------
+    smallest : None
+        It takes images of one size, that of its training.
+
     Raises
     ------
     ValueError
@@ -42,6 +47,7 @@ class Pix2Prof(nn.Module):
     """
 
     normalise = None
+    smallest = None
 
     def __init__(
         self,

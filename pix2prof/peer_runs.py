@@ -234,8 +234,7 @@ def failed(reason, seconds):
 
 def _digest(method, target):
     digest = hashlib.sha256(f"{method.key} {method.version} {target.pixscale!r}".encode())
-    stamp = (None, None) if target.stamp is None else (target.stamp.data, target.stamp.covered)
-    for part in (target.image, target.mask, *stamp):
+    for part in (target.image, target.mask):
         digest.update(b"-" if part is None else repr(part.shape).encode() + part.tobytes())
     return digest.hexdigest()[:32]
 

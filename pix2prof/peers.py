@@ -17,10 +17,11 @@ from photutils.segmentation import SourceCatalog, detect_sources
 from photutils.utils import circular_footprint
 
 from pix2prof import autoprof, isophotes, predict
+from pix2prof.images import Image
 from pix2prof.measured import Flag, RowFlag
 from pix2prof.profiles import sma_grid
 from pix2prof.sdss import PIXSCALE, intensity_to_mu
-from pix2prof.stamps import Stamp
+from pix2prof.stamps import make_stamp, stamp_side
 
 DETECTION = 1.5
 SMOOTHING = 1.5
@@ -43,15 +44,16 @@ class Target:
         [arcsec per pixel].
     mask : numpy.ndarray or None
         True at other sources, shape (H, W), where somebody knows.
-    stamp : pix2prof.stamps.Stamp or None
-        The image as a network knows it, on pixels of 0.396 arcsec; by default `image`.
+    picture : pix2prof.images.Image or None
+        The file that it was read from, of which networks make their own stamps; by default they
+        take `image` as it is.
     """
 
     name: str
     image: np.ndarray = field(repr=False)
     pixscale: float = PIXSCALE
     mask: np.ndarray | None = field(default=None, repr=False)
-    stamp: Stamp | None = field(default=None, repr=False)
+    picture: Image | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -149,17 +151,19 @@ def network(target, folder):
 
     Of a network that goes on beyond the image's S/N, the part within it.
     """
-    model, stamp = _load(folder), target.stamp
-    image, covered = (target.image, None) if stamp is None else (stamp.data, stamp.covered[None])
+    model, picture, image, covered = _load(folder), target.picture, target.image, None
+    if picture is not None:
+        stamp = make_stamp(picture, stamp_side(picture, model.smallest, model.crop))
+        image, covered = stamp.data, stamp.covered[None]
     said = predict.describe_images(image[None], model, covered=covered)
     mu = said["mu"][0]
     if "flag" in said:
         mu = np.where(said["flag"][0] & RowFlag.BELOW_CUT, np.nan, mu)
     if not np.isfinite(mu).any():
         raise ValueError("the network gave no profile for it")
-    if stamp is not None or "centre" not in said:
+    if picture is not None or "centre" not in said:
         return Outline(sma_grid(len(mu)), mu)
-    corner = (np.array(image.shape[::-1]) - model.crop) // 2
+    corner = (np.array(image.shape[::-1]) - model.side_within(min(image.shape))) // 2
     shapes = (said[name][0] for name in ("ellipticity", "pa"))
     return Outline(sma_grid(len(mu)), mu, *shapes, said["centre"][0] + corner)
 

@@ -207,7 +207,7 @@ def models(run):
         path.parent.name: path.parent for path in sorted(run.paths.models.glob("*/config.json"))
     }
     new = run.config.model.decoder != "isophote"
-    if new and predict.load().crop == run.config.data.crop:
+    if new and predict.load().smallest <= run.config.data.crop:
         found["isophote"] = predict.WEIGHTS / predict.RELEASED
     return found
 
@@ -235,7 +235,7 @@ def compare(run, sky):
     targets, *known = comparison.mock_targets(sky, settings.n_galaxies, settings.seed)
     mock = comparison.compare(methods, targets, *known, folder=keep, timeout=settings.timeout)
     folder = paths.real_folder(settings.real)
-    targets, images = comparison.real_targets(folder, settings.n_galaxies, run.config.data.crop)
+    targets, images = comparison.real_targets(folder, settings.n_galaxies)
     unmasked = [method for method in methods if method.key != peers.KNOWN_MASK]
     real = comparison.compare(unmasked, targets, images, folder=keep, timeout=settings.timeout)
     mock, real = (replace(result, missing=missing) for result in (mock, real))

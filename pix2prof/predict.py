@@ -27,7 +27,8 @@ class Predictor:
     normalisation : pix2prof.normalisation.Normalisation
         Of the images it was trained on.
     crop : int
-        Side of those images [pixel].
+        Side of those images [pixel]: of all that a network takes, or, if its ``smallest`` is
+        set, of the largest.
     sha256 : str
         Of the weights' file; empty for a network that never was on disk.
     name : str
@@ -39,6 +40,28 @@ class Predictor:
     crop: int = 256
     sha256: str = ""
     name: str = ""
+
+    @property
+    def smallest(self):
+        """Side of the smallest images that the network takes [pixel]."""
+        return min(self.network.smallest or self.crop, self.crop)
+
+    def side_within(self, side):
+        """Side of the largest image that the network takes of one of `side` pixels.
+
+        Raises
+        ------
+        ValueError
+            If that is less than the smallest.
+        """
+        if side < self.smallest:
+            raise ValueError(
+                f"images of {side} px: the network wants at least {self.smallest}; pad them with "
+                "pix2prof.stamps.make_stamp"
+            )
+        if self.network.smallest:
+            side = max(side // self.network.multiple * self.network.multiple, self.smallest)
+        return min(side, self.crop)
 
 
 def load(name=RELEASED, device="cpu"):
@@ -91,7 +114,8 @@ def predict_images(images, model, *, batch_size=BATCH, precision="float32"):
     ----------
     images : (N, H, W) or (H, W) array_like
         Sky-subtracted flux [nanomaggies per pixel], 0.396 arcsec a pixel, the galaxy in the
-        middle; cropped to the network's size. `pix2prof.stamps.make_stamp` makes such.
+        middle; cropped to the size that the network takes, see `Predictor.side_within`.
+        `pix2prof.stamps.make_stamp` makes such.
     model : Predictor
         As `load` gives it.
     batch_size : int
@@ -154,18 +178,14 @@ def _batches(images, covered, model, batch_size, precision):
     """Cut, check and normalise: yield (images, covered, dtype), batch by batch."""
     if images.ndim not in (2, 3):
         raise ValueError(f"images of shape {images.shape}: expected (N, H, W) or (H, W)")
-    if min(images.shape[-2:]) < model.crop:
-        raise ValueError(
-            f"images of {images.shape[-1]} x {images.shape[-2]} px: the network wants at least "
-            f"{model.crop}; pad them with pix2prof.stamps.make_stamp"
-        )
+    side = model.side_within(min(images.shape[-2:]))
     if model.network.training:
         raise RuntimeError("the network is in training mode; call model.network.eval() first")
     images = images[None] if images.ndim == 2 else images
     device, dtype = model.network.device, choose_dtype(precision, model.network.device)
     for start in range(0, len(images), batch_size):
         part = slice(start, start + batch_size)
-        batch = np.array(centre_crop(images[part], model.crop), dtype=np.float32)
+        batch = np.array(centre_crop(images[part], side), dtype=np.float32)
         bad = np.flatnonzero(~np.isfinite(batch).all(axis=(1, 2)))
         if len(bad):
             raise ValueError(
@@ -174,6 +194,6 @@ def _batches(images, covered, model, batch_size, precision):
             )
         known = None
         if covered is not None:
-            known = torch.from_numpy(np.array(centre_crop(covered[part], model.crop))).to(device)
+            known = torch.from_numpy(np.array(centre_crop(covered[part], side))).to(device)
         batch = model.normalisation.normalise(torch.from_numpy(batch).to(device))
         yield batch[:, None], known, dtype

@@ -1,7 +1,6 @@
 """Files to profiles with a trained network: one FITS image, or any number of them."""
 
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from .measured import RowFlag
 from .predict import BATCH, describe_images
 from .profiles import COLUMNS, PA_SKY, profile_table, sma_grid
 from .sdss import PIXSCALE
-from .stamps import Stamp, make_stamp
+from .stamps import Stamp, make_stamp, stamp_side
 
 SHORT = 10
 
@@ -98,17 +97,17 @@ def predict_files(paths, model, *, batch_size=BATCH, precision="float32", **opti
     """
     batch = []
     for path in paths:
-        batch.append(_prepare(path, model.crop, options))
+        batch.append(_prepare(path, model, options))
         if len(batch) == batch_size:
             yield from predict_stamps(batch, model, precision=precision)
             batch = []
     yield from predict_stamps(batch, model, precision=precision)
 
 
-def _prepare(path, crop, options):
+def _prepare(path, model, options):
     try:
         image = read_image(path, **options)
-        return image, make_stamp(image, crop)
+        return image, make_stamp(image, stamp_side(image, model.smallest, model.crop))
     except ImageError as error:
         return error
     except OSError as error:
@@ -133,21 +132,24 @@ def predict_stamps(batch, model, *, precision="float32"):
     prediction : Prediction
         One for each, in order.
     """
-    stamps = [item[1] for item in batch if not isinstance(item, ImageError)]
-    columns, place = {}, count()
-    if stamps:
-        data, covered = (np.stack([getattr(x, k) for x in stamps]) for k in ("data", "covered"))
+    stamps = {k: item[1] for k, item in enumerate(batch) if not isinstance(item, ImageError)}
+    found = {}
+    for side in sorted({len(stamp.data) for stamp in stamps.values()}):
+        places = [k for k, stamp in stamps.items() if len(stamp.data) == side]
+        data, covered = (
+            np.stack([getattr(stamps[k], name) for k in places]) for name in ("data", "covered")
+        )
         columns = describe_images(data, model, covered=covered, precision=precision)
-    for item in batch:
+        for row, k in enumerate(places):
+            found[k] = {name: values[row] for name, values in columns.items()}
+    for k, item in enumerate(batch):
         if isinstance(item, ImageError):
             yield Prediction(item.path, error=item)
             continue
         image, stamp = item
         try:
-            number = next(place)
-            said = {name: values[number] for name, values in columns.items()}
-            ellipses = _ellipses(said)
-            yield Prediction(image.path, _table(image, stamp, said, model), stamp, None, ellipses)
+            table, ellipses = _table(image, stamp, found[k], model), _ellipses(found[k])
+            yield Prediction(image.path, table, stamp, None, ellipses)
         except ImageError as error:
             yield Prediction(image.path, stamp=stamp, error=error)
 

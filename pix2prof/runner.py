@@ -65,7 +65,8 @@ def predict_task(model="pix2prof", **options):
     own = Path(model).is_dir() and not (WEIGHTS / str(model)).is_dir()
     where = os.path.abspath(model) if own else str(model)
     found = loaded(where)
-    return PredictTask(options=options, model=where, sha256=found.sha256, crop=found.crop)
+    sides = {"smallest": found.smallest, "crop": found.crop}
+    return PredictTask(options=options, model=where, sha256=found.sha256, **sides)
 
 
 def measure_task(**options):

@@ -13,7 +13,7 @@ from .inputs import fingerprint
 from .names import safe_name
 from .profiles import COLUMNS, write_profile
 from .rows import PREDICTED, Failed, failure, row
-from .stamps import make_stamp
+from .stamps import make_stamp, stamp_side
 
 _READING, _COMPUTING = threading.Lock(), threading.Lock()
 
@@ -94,14 +94,15 @@ class PredictTask(Task):
         As `pix2prof.predict.load` takes it; on a cluster, where every worker finds it.
     sha256 : str
         Of its weights, which must be the same on every worker.
-    crop : int
-        Side of its images [pixel].
+    smallest, crop : int
+        Between which the sides of its images lie [pixel].
     """
 
     columns = PREDICTED
 
     model: str = "pix2prof"
     sha256: str = ""
+    smallest: int = 256
     crop: int = 256
 
     def check(self):
@@ -129,7 +130,8 @@ class PredictTask(Task):
                     out.append(failure(cutout.key, cutout.name, "read", cutout.error))
                     continue
                 try:
-                    stamp = make_stamp(cutout.image, self.crop)
+                    side = stamp_side(cutout.image, self.smallest, self.crop)
+                    stamp = make_stamp(cutout.image, side)
                 except Exception as error:  # whatever an image does, it is its own failure
                     out.append(failure(cutout.key, cutout.name, "prepare", error))
                     continue

@@ -50,12 +50,12 @@ def test_real_galaxies_keep_their_pixels_and_bad_files_are_left_out(tmp_path, ca
         header = fits.Header({"PIXSCALE": 0.5, "BAND": "r", "ZEROPT": 22.5})
         fits.writeto(folder / f"{name}.fits", image, header)
     (folder / "b.fits").write_text("no FITS")
-    targets, images = comparison.real_targets(tmp_path, 9, crop=32)
+    targets, images = comparison.real_targets(tmp_path, 9)
     assert list(images["name"]) == ["a", "c"] and list(images["band"]) == ["r", "r"]
     assert targets[0].image.shape == (40, 50) and targets[0].pixscale == 0.5
-    assert targets[0].stamp.data.shape == targets[0].stamp.covered.shape == (32, 32)
+    assert targets[0].picture.name == "a"
     assert "b.fits" in capsys.readouterr().out
-    assert len(comparison.real_targets(tmp_path, 1, crop=32)[0]) == 1
+    assert len(comparison.real_targets(tmp_path, 1)[0]) == 1
 
 
 def test_without_a_folder_there_are_no_real_galaxies(tmp_path):

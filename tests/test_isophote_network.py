@@ -15,8 +15,8 @@ from pix2prof.isophote_network import IsophoteNetwork
 from pix2prof.measured import RowFlag
 from pix2prof.networks import build_model, save_model
 from pix2prof.normalisation import Normalisation
-from pix2prof.predict import describe_images, load, predict_images
-from pix2prof.predictions import predict_file
+from pix2prof.predict import Predictor, describe_images, load, predict_images
+from pix2prof.predictions import predict_file, predict_files
 from pix2prof.profiles import sma_grid
 from pix2prof.sdss import PIXSCALE, mu_to_intensity
 
@@ -130,6 +130,36 @@ def test_training_sees_images_of_many_sizes_and_edges():
         assert images[~covered].std() == pytest.approx(0.02, rel=0.2) or covered.all()
     images, covered, *_ = batches.load(np.arange(2))
     assert images.shape == (2, 256, 256) and covered.all()
+
+
+def test_it_reads_as_much_of_an_image_as_there_is(survey, trained):
+    model = Predictor(trained[0], NORMALISATION, crop=448)
+    assert model.smallest == 128
+    assert [model.side_within(n) for n in (128, 170, 300, 2000)] == [128, 160, 288, 448]
+    with pytest.raises(ValueError, match="at least 128; pad them"):
+        model.side_within(127)
+    rng = np.random.default_rng(0)
+    wide = rng.normal(0, 0.01, (1, 260, 260)).astype(np.float32)
+    wide[0, 90:170, 90:170] = survey.images[20, 1]
+    whole, cut = (describe_images(x, model)["mu"] for x in (wide, wide[:, 2:258, 2:258]))
+    np.testing.assert_array_equal(whole, cut)
+    assert np.isfinite(whole[0]).sum() > 10
+
+
+def test_files_of_many_sizes_come_out_in_order(survey, trained, tmp_path):
+    rng, paths = np.random.default_rng(0), []
+    for k, side in enumerate((150, 100, 230, 150)):
+        image = rng.normal(0, 0.01, (side, side)).astype(np.float32)
+        at = side // 2 - 40
+        image[at : at + 80, at : at + 80] = survey.images[20 + k % 2, 1]
+        paths.append(tmp_path / f"n{k}.fits")
+        fits.writeto(paths[-1], image, fits.Header({"PIXSCALE": PIXSCALE, "ZEROPT": 22.5}))
+    model = Predictor(trained[0], NORMALISATION, crop=192)
+    together = list(predict_files(paths, model))
+    assert [len(one.stamp.data) for one in together] == [160, 128, 192, 160]
+    for path, one in zip(paths, together, strict=True):
+        alone = predict_file(path, model)
+        np.testing.assert_allclose(one.profile["mu"].value, alone["mu"].value, atol=1e-4)
 
 
 def test_errors_hold_what_they_promise_on_the_set_they_were_calibrated_on(survey, trained):

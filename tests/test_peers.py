@@ -4,12 +4,12 @@ import torch
 from test_autoprof import GOOD
 
 from pix2prof import peers
+from pix2prof.images import Image
 from pix2prof.isophote_network import IsophoteNetwork
 from pix2prof.model import Pix2Prof
 from pix2prof.networks import save_model
 from pix2prof.predict import describe_images, load
 from pix2prof.sdss import PIXSCALE, mu_to_intensity
-from pix2prof.stamps import Stamp
 
 SIDE = 96
 
@@ -93,12 +93,14 @@ def test_the_pixel_scale_is_heeded():
     assert wide.mu == pytest.approx(fine.mu + 2.5 * np.log10(4), nan_ok=True)
 
 
-def test_the_network_sees_the_stamp_where_there_is_one(model):
+def test_the_network_makes_its_stamp_of_the_file_where_there_is_one(model):
     target = disc()
     plain = peers.network(target, str(model))
-    stamp = Stamp(target.image, np.ones(target.image.shape, bool))
-    stamped = peers.Target("disc", target.image[:48], stamp=stamp)
-    assert np.array_equal(peers.network(stamped, str(model)).mu, plain.mu, equal_nan=True)
+    picture = Image("disc", "disc.fits", target.image, PIXSCALE)
+    stamped = peers.Target("disc", target.image[:48], picture=picture)
+    assert np.allclose(
+        peers.network(stamped, str(model)).mu, plain.mu, atol=1e-4, rtol=0, equal_nan=True
+    )
     with pytest.raises(ValueError, match="the network wants at least"):
         peers.network(peers.Target("disc", target.image[:48]), str(model))
 
