@@ -1,6 +1,6 @@
 """The isophote network beside the classical method, on the test set of a survey.
 
-    python benchmarks/beyond.py [--model FOLDER] [--survey FOLDER]
+    python benchmarks/beyond.py [--model FOLDER] [--survey FOLDER] [--crop 256]
 
 All read the same crops. `automatic` is the classical method on the raw crop, `told` the same with
 the true centre and mask. Deviations are medians along a profile [mag arcsec^-2], summed up over
@@ -70,11 +70,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", default="pix2prof")
     parser.add_argument("--survey", default=paths.workspace("full").survey)
+    parser.add_argument("--crop", type=int, help="side of the images [px]; default: the largest")
     arguments = parser.parse_args()
     torch.set_grad_enabled(False)
     model, survey = load(arguments.model), load_survey(arguments.survey)
     pairs = Pairs(survey, "test")
-    values, seconds = gather(pairs, model.crop, model)
+    crop = model.side_within(arguments.crop or survey.images.shape[-1])
+    print(f"{len(pairs)} images of {crop} x {crop} px")
+    values, seconds = gather(pairs, crop, model)
     expert, truth = pairs.profiles("expert_mu"), pairs.profiles("truth_mu")
     for name in ("network", "automatic", "told"):
         mu = values[name]
