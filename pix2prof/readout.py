@@ -36,7 +36,7 @@ def read_profiles(images, scale, centre, sky, shapes, forced, flags, pixscale, n
     shapes : pix2prof.geometry.Geometry or None
         Fitted ellipses; None with `forced`.
     forced : list of torch.Tensor or None
-        Ellipticity, position angle [rad] and error to take instead, each of shape (B, T).
+        `pix2prof.measured.given_rows` to take instead.
     flags : torch.Tensor
         `Flag`s known so far, int, shape (B,).
     pixscale, n_steps, statistic
@@ -54,8 +54,8 @@ def read_profiles(images, scale, centre, sky, shapes, forced, flags, pixscale, n
     if forced is None:
         ellipticity, pa, shape_err, row_flag = interpolate_rows(shapes, radius)
     else:
-        ellipticity, pa, shape_err = (z[:, :rows] for z in forced)
-        row_flag = torch.zeros_like(ellipticity, dtype=torch.int32)
+        ellipticity, pa, shape_err, extended = (z[:, :rows] for z in forced)
+        row_flag = RowFlag.EXTENDED * extended.int()
     raw, spread, share, masked = read_rows(images, centre, radius, ellipticity, pa, statistic)
     raw, bridged, lost = bridge(raw)
     circumference = math.pi * radius * (2 - ellipticity)
