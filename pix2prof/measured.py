@@ -19,6 +19,7 @@ class Flag(IntFlag):
     CENTRE_MASKED = 16
     MOSTLY_MASKED = 32
     SECOND_PEAK = 64
+    POINT_LIKE_CORE = 128
 
 
 class RowFlag(IntFlag):

@@ -19,6 +19,9 @@ from pix2prof.geometry import interpolate_rows
 from pix2prof.measured import Flag, Isophotes, RowFlag
 from pix2prof.sdss import ZEROPOINT
 
+CORE = 1.99
+CORE_FALL = 10.0
+
 
 def read_profiles(images, scale, centre, sky, shapes, forced, flags, pixscale, n_steps, statistic):
     """Read the profiles off sky-subtracted images, ellipses known.
@@ -84,6 +87,8 @@ def read_profiles(images, scale, centre, sky, shapes, forced, flags, pixscale, n
     row_flag = row_flag | RowFlag.MASKED * (masked > 0.3).int()
     row_flag = row_flag | RowFlag.BELOW_CUT * (row >= n_valid[:, None]).int()
     flags = flags + _flags_of(n_valid, share, masked, bridged)
+    core = point_like(intensity, sma) & ~bridged[:, 0] & (n_valid > 0)
+    flags = flags + Flag.POINT_LIKE_CORE * core.int()
 
     def fill(values, missing=math.nan):
         values = torch.where(lost, missing, values).to(values.dtype)
@@ -114,6 +119,16 @@ def read_profiles(images, scale, centre, sky, shapes, forced, flags, pixscale, n
         pixscale=pixscale,
         statistic=statistic,
     )
+
+
+def point_like(intensity, sma):
+    """Whether the core falls as steeply as a star, on the nucleus or in its place, bool (B,).
+
+    That is by a factor of `CORE_FALL` within `CORE` arcsec, which a star does in any seeing under
+    2 arcsec; an active nucleus or a very compact bulge may do so too.
+    """
+    outside = min(int((sma < CORE).sum()), intensity.shape[-1] - 1)
+    return intensity[:, 0] > CORE_FALL * intensity[:, outside].clamp(min=0)
 
 
 def _flags_of(n_valid, share, masked, bridged):
