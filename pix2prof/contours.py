@@ -26,7 +26,6 @@ N_ANGLES = 192
 N_COARSE = 48
 RING_WIDTH = 0.1
 LEAST_SHARE = 0.4
-LEAST_FALL = 2.0
 STEEPEST = 8.0
 DAMPED = 0.4
 CLIP = 4.0
@@ -189,9 +188,7 @@ def fit(levels, centre, *, start=0.2, iterations=20, fine=5):
     and position angle [1]_, all radii in step, and the correction of each radius is weighed by
     its own information against its neighbours', so that where the signal ends the last good
     geometry is extended [2]_. Samples that are missing are replaced by those half a turn away.
-    The later half of the corrections is damped, since where noise rules they go round in circles,
-    and a radius comes in by degrees as its light is seen to fall, since one that came and went
-    would let rounding decide.
+    The later half of the corrections is damped, since where noise rules they go round in circles.
 
     Parameters
     ----------
@@ -254,7 +251,7 @@ def _correct(levels, centre, sma, e1, e2, profile, fall, n_angles):
     error = scatter * (2 / independent.clamp(min=1)).sqrt()
     fall_error = error / (0.4 * rings)
     steep = fall.clamp(min=1e-12) * rings
-    good = (fall > LEAST_FALL * fall_error) & (share > LEAST_SHARE)
+    good = (fall > 2 * fall_error) & (share > LEAST_SHARE)
     radial = torch.where(good, 2 * q * coefficients[..., 3] / steep, 0)
     tangential = torch.where(good, 4 * q * coefficients[..., 4] / (steep * (1 + q)), 0)
     length = torch.hypot(radial, tangential).clamp(min=1e-12)
@@ -264,8 +261,7 @@ def _correct(levels, centre, sma, e1, e2, profile, fall, n_angles):
     target1 = ellipticity * cos + radial * cos - tangential * sin
     target2 = ellipticity * sin + radial * sin + tangential * cos
     sigma = 2 * q * error / steep
-    trust = ((fall / fall_error.clamp(min=1e-30) - LEAST_FALL) / LEAST_FALL).clamp(0, 1)
-    weight = torch.where(good, trust / (sigma.square() + FLOOR_SIGMA**2), 0)
+    weight = torch.where(good, 1 / (sigma.square() + FLOOR_SIGMA**2), 0)
     weight = torch.where(weight > 1, weight, 0)
     smooth = whittaker(torch.stack((target1, target2), -1), weight)
     e1, e2 = smooth.unbind(-1)
