@@ -11,6 +11,7 @@ ANNULI = 32
 MODEL_ERROR = 0.15
 LEAST_BLOCKS = 100
 FREE = 0.1
+WINGS = ((1.0, 1.0), (2.0, 3.67))
 
 
 def block_medians(images, block=BLOCK):
@@ -139,10 +140,11 @@ def sky_outside(levels, centre, ellipticity, pa, noise):
 
     The means of blocks are gathered in annuli that follow the galaxy's outer shape: means, as
     along the isophotes, since the noise of photons is skewed and the median of pixels lies 0.01
-    of a standard deviation under their mean. An exponential and a constant are fitted to the
-    annuli for a range of scale lengths, and the constants averaged by their likelihood: where the
-    galaxy ends within the image that is the level of the outer annuli, where it does not, an
-    extrapolation with an error to match. The error holds the unevenness of the outer annuli.
+    of a standard deviation under their mean. Exponentials and Sersic laws of index 2 (`WINGS`),
+    each with a constant, are fitted to the annuli for a range of scale lengths, and the constants
+    averaged by their likelihood: where the galaxy ends within the image that is the level of the
+    outer annuli, where it does not, an extrapolation with an error to match. The error holds the
+    unevenness of the outer annuli.
 
     Parameters
     ----------
@@ -186,7 +188,9 @@ def _level_and_plane(means, centre, ellipticity, pa, noise, block):
     excess = (level - outer[:, None]).clamp(min=0)
     weight = usable / (error.square() + (MODEL_ERROR * excess).square() + 1e-24)
     scale = radius[:, -1:] * torch.logspace(-1.7, -0.3, 15).to(radius)  # (B, M)
-    shape = torch.exp(-(radius - radius[:, :1]).unsqueeze(1) / scale.unsqueeze(-1))
+    rings = radius.unsqueeze(1) / scale.unsqueeze(-1)
+    fall = torch.cat([b * rings ** (1 / n) for n, b in WINGS], 1)
+    shape = torch.exp(fall[..., :1] - fall)
     w, z = weight.unsqueeze(1), level.unsqueeze(1)
     s0, s1, s2 = w.sum(-1), (w * shape).sum(-1), (w * shape.square()).sum(-1)
     t0, t1 = (w * z).sum(-1), (w * z * shape).sum(-1)

@@ -19,6 +19,7 @@ SHORT = 2
 DIP = 0.7
 BESIDE, BESIDE_FROM = 16, 4.0
 RIVAL = 0.5
+TWIN = 1.15
 PRIOR = ((1.0, 0.01, 9.0), (0.15, 0.15, 0.0))
 
 
@@ -84,8 +85,9 @@ def _peak(image, centre, width=2.5):
 def second_peak(image, centre, noise):
     """Whether a second nucleus, or a star, stands beside the centre.
 
-    That is light within `BESIDE` px that has no counterpart half a turn away, is over `RIVAL` of
-    the light at the centre and over ten times the noise of the 3 x 3 px it is averaged over.
+    That is light within `BESIDE` px that has no counterpart half a turn away and is over `RIVAL`
+    of the light at the centre, or that has one and is, like it, over `TWIN` times that light; by
+    over ten times the noise of the 3 x 3 px it is averaged over.
 
     Parameters
     ----------
@@ -107,8 +109,11 @@ def second_peak(image, centre, noise):
     smooth = torch.nn.functional.avg_pool2d(values.unsqueeze(1), 3, 1).squeeze(1)
     radius = torch.hypot(dx, dy)[1:-1, 1:-1]
     ring = (radius > BESIDE_FROM) & (radius <= BESIDE)
-    excess = torch.where(ring, torch.nan_to_num(smooth - smooth.flip(1, 2)), 0).amax((1, 2))
-    return (excess > RIVAL * smooth[:, BESIDE, BESIDE]) & (excess > 10 * noise / 3)
+    turned, middle = smooth.flip(1, 2), smooth[:, BESIDE, BESIDE]
+    excess = torch.where(ring, torch.nan_to_num(smooth - turned), 0).amax((1, 2))
+    alone = (excess > RIVAL * middle) & (excess > 10 * noise / 3)
+    pair = torch.where(ring, torch.nan_to_num(torch.minimum(smooth, turned)), 0).amax((1, 2))
+    return alone | ((pair > TWIN * middle) & (pair - middle > 10 * noise / 3))
 
 
 def coarse_centre(levels, noise):

@@ -27,7 +27,7 @@ from pix2prof.contours import fit, pyramid
 from pix2prof.extraction import STATISTICS
 from pix2prof.geometry import extend, interpolate, uncross
 from pix2prof.masking import source_mask
-from pix2prof.measured import Flag, Isophotes, RowFlag, join
+from pix2prof.measured import Flag, Isophotes, RowFlag, given_rows, join
 from pix2prof.readout import read_profiles
 from pix2prof.sdss import PIXSCALE
 
@@ -74,6 +74,7 @@ def measure(
         Level to subtract [nanomaggies per pixel], a number or shape (B,). Default: estimated.
     geometry : Isophotes, optional
         Take its ellipses (and, unless given, its centre) instead of fitting: forced photometry.
+        Beyond the last ellipse it holds, that one is taken.
     pixscale : float
         [arcsec per pixel].
     n_steps : int
@@ -91,7 +92,8 @@ def measure(
     Raises
     ------
     ValueError
-        If shapes do not fit together, an image is smaller than 16 px, or `statistic` is unknown.
+        If shapes do not fit together, an image is smaller than 16 px, `statistic` is unknown, or
+        `geometry` holds a galaxy without a single ellipse.
     """
     images = _as_batch(images, device)
     if statistic not in STATISTICS:
@@ -106,6 +108,7 @@ def measure(
                 f"{n_steps} rows at {pixscale} were asked for"
             )
         centre = geometry.centre if centre is None else centre
+        shapes = given_rows(geometry, n_steps, images)
     centre = _expand(centre, (batch, 2), images, "centre")
     near = _expand(near, (batch, 2), images, "near")
     mask = _expand(mask, images.shape, images, "mask", torch.bool)
@@ -116,8 +119,7 @@ def measure(
         given = [None if z is None else z[part] for z in (centre, near, mask, sky)]
         forced = None
         if geometry is not None:
-            shape = (geometry.ellipticity, torch.deg2rad(geometry.pa), geometry.ellipticity_err)
-            forced = [torch.nan_to_num(z[part, :n_steps]).to(images) for z in shape]
+            forced = [z[part] for z in shapes]
         parts.append(_measure_chunk(images[part], *given, forced, pixscale, n_steps, statistic))
     return join(parts)
 

@@ -19,6 +19,7 @@ class Flag(IntFlag):
     CENTRE_MASKED = 16
     MOSTLY_MASKED = 32
     SECOND_PEAK = 64
+    POINT_LIKE_CORE = 128
 
 
 class RowFlag(IntFlag):
@@ -143,3 +144,40 @@ def join(parts):
         one = field.name in ("sma", "pixscale", "statistic")
         joined[field.name] = values[0] if one else torch.cat(values)
     return Isophotes(**joined)
+
+
+def given_rows(isophotes, n_steps, like):
+    """The ellipses of measured profiles, without gaps, for forced photometry.
+
+    Parameters
+    ----------
+    isophotes : Isophotes
+    n_steps : int
+        Rows to give.
+    like : torch.Tensor
+        Whose dtype and device to take.
+
+    Returns
+    -------
+    ellipticity, pa, error, extended : torch.Tensor
+        Shape (B, n_steps), pa in radians. A row without an ellipse takes the last before it, or
+        the first of all where there is none; `extended` is True there.
+
+    Raises
+    ------
+    ValueError
+        If a profile holds no ellipse at all.
+    """
+    shape = (isophotes.ellipticity, torch.deg2rad(isophotes.pa), isophotes.ellipticity_err)
+    shape = [z[:, :n_steps].to(like) for z in shape]
+    known = torch.isfinite(torch.stack(shape)).all(0)
+    empty = torch.nonzero(~known.any(-1)).flatten().tolist()
+    if empty:
+        raise ValueError(
+            f"geometry holds no ellipse for galaxies {empty}; measure them on an image on which "
+            "they are seen"
+        )
+    index = torch.arange(known.shape[-1], device=known.device).expand_as(known)
+    first = known.int().argmax(-1, keepdim=True)
+    last = torch.where(known, index, first).cummax(-1).values
+    return *(z.gather(-1, last) for z in shape), ~known

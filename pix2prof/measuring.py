@@ -94,7 +94,11 @@ def measure_image(image):
 def _measure(image, centre, mask, geometry=None):
     try:
         return measure(
-            image.data, centre=centre, mask=mask, pixscale=image.pixscale, geometry=geometry
+            image.data,
+            centre=centre,
+            mask=mask,
+            pixscale=image.pixscale if geometry is None else geometry.pixscale,
+            geometry=geometry,
         )
     except ValueError as error:
         raise ImageError(

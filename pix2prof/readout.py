@@ -19,6 +19,9 @@ from pix2prof.geometry import interpolate_rows
 from pix2prof.measured import Flag, Isophotes, RowFlag
 from pix2prof.sdss import ZEROPOINT
 
+CORE = 1.99
+CORE_FALL = 10.0
+
 
 def read_profiles(images, scale, centre, sky, shapes, forced, flags, pixscale, n_steps, statistic):
     """Read the profiles off sky-subtracted images, ellipses known.
@@ -36,7 +39,7 @@ def read_profiles(images, scale, centre, sky, shapes, forced, flags, pixscale, n
     shapes : pix2prof.geometry.Geometry or None
         Fitted ellipses; None with `forced`.
     forced : list of torch.Tensor or None
-        Ellipticity, position angle [rad] and error to take instead, each of shape (B, T).
+        `pix2prof.measured.given_rows` to take instead.
     flags : torch.Tensor
         `Flag`s known so far, int, shape (B,).
     pixscale, n_steps, statistic
@@ -54,8 +57,8 @@ def read_profiles(images, scale, centre, sky, shapes, forced, flags, pixscale, n
     if forced is None:
         ellipticity, pa, shape_err, row_flag = interpolate_rows(shapes, radius)
     else:
-        ellipticity, pa, shape_err = (z[:, :rows] for z in forced)
-        row_flag = torch.zeros_like(ellipticity, dtype=torch.int32)
+        ellipticity, pa, shape_err, extended = (z[:, :rows] for z in forced)
+        row_flag = RowFlag.EXTENDED * extended.int()
     raw, spread, share, masked = read_rows(images, centre, radius, ellipticity, pa, statistic)
     raw, bridged, lost = bridge(raw)
     circumference = math.pi * radius * (2 - ellipticity)
@@ -84,6 +87,8 @@ def read_profiles(images, scale, centre, sky, shapes, forced, flags, pixscale, n
     row_flag = row_flag | RowFlag.MASKED * (masked > 0.3).int()
     row_flag = row_flag | RowFlag.BELOW_CUT * (row >= n_valid[:, None]).int()
     flags = flags + _flags_of(n_valid, share, masked, bridged)
+    core = point_like(intensity, sma) & ~bridged[:, 0] & (n_valid > 0)
+    flags = flags + Flag.POINT_LIKE_CORE * core.int()
 
     def fill(values, missing=math.nan):
         values = torch.where(lost, missing, values).to(values.dtype)
@@ -114,6 +119,16 @@ def read_profiles(images, scale, centre, sky, shapes, forced, flags, pixscale, n
         pixscale=pixscale,
         statistic=statistic,
     )
+
+
+def point_like(intensity, sma):
+    """Whether the core falls as steeply as a star, on the nucleus or in its place, bool (B,).
+
+    That is by a factor of `CORE_FALL` within `CORE` arcsec, which a star does in any seeing under
+    2 arcsec; an active nucleus or a very compact bulge may do so too.
+    """
+    outside = min(int((sma < CORE).sum()), intensity.shape[-1] - 1)
+    return intensity[:, 0] > CORE_FALL * intensity[:, outside].clamp(min=0)
 
 
 def _flags_of(n_valid, share, masked, bridged):

@@ -205,6 +205,24 @@ def test_measure_honours_the_mask_and_forces_the_ellipses(tmp_path):
     assert (first.meta["band"], forced.meta["band"]) == ("r", "g")
 
 
+def test_forced_ellipses_reach_over_a_blank_border(tmp_path):
+    """The second band is read along the first's ellipses, its pixel scale a rounding apart."""
+    data = galaxy(160, ellipticity=0.6)
+    framed = np.full_like(data, np.nan)
+    framed[:, 38:122] = data[:, 38:122]
+    one = save(tmp_path / "one-r.fits", framed)
+    two = save(tmp_path / "one-g.fits", 0.5 * data, BAND="g", PIXSCALE=0.39604)
+    assert run("measure", one, "-o", tmp_path, "--forced-on", two) == 0
+    first, forced = (QTable.read(tmp_path / f"one-{band}.ecsv") for band in "rg")
+    n = len(first)
+    assert len(forced) > n + 20
+    np.testing.assert_allclose(forced["ellipticity"][:n], first["ellipticity"], atol=1e-5)
+    np.testing.assert_allclose(forced["ellipticity"][n:], first["ellipticity"][-1], atol=1e-5)
+    bright = first["mu"].value < 24
+    fainter = np.median((forced["mu"][:n] - first["mu"]).value[bright])
+    assert fainter == pytest.approx(2.5 * np.log10(2), abs=0.02)
+
+
 def test_measure_refuses_what_does_not_fit(tmp_path, capsys):
     one, other = save(tmp_path / "a.fits", galaxy()), save(tmp_path / "b.fits", galaxy(90))
     assert run("measure", one, "--forced-on", other, "-o", tmp_path / "out") == 1

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,6 +90,35 @@ def test_forced_photometry_takes_the_ellipses():
     assert torch.allclose(second.ellipticity, first.ellipticity, equal_nan=True)
     difference = (second.mu - first.mu)[0, 5:60]
     assert difference.median().item() == pytest.approx(2.5 * np.log10(2), abs=0.02)
+
+
+def test_forced_photometry_goes_on_along_the_last_ellipse():
+    """Where the given ellipses end, and for the sky around the galaxy."""
+    red, blue = noisy(galaxy(0.7, scale=20.0), 1), noisy(0.5 * galaxy(0.7, scale=20.0), 2)
+    first = measure(red)
+    cut = replace(
+        first,
+        **{
+            name: torch.where(first.sma < 12, getattr(first, name), torch.nan)
+            for name in ("ellipticity", "pa", "ellipticity_err")
+        },
+    )
+    second = measure(blue, geometry=cut)
+    last = int((first.sma < 12).sum()) - 1
+    inside = torch.isfinite(second.ellipticity[0])
+    assert inside.sum() > last + 50
+    beyond = inside & (second.sma >= 12)
+    assert (second.ellipticity[0, beyond] == first.ellipticity[0, last]).all()
+    assert (second.pa[0, beyond] - first.pa[0, last]).abs().max() < 1e-3
+    assert (second.flag[0, beyond] & RowFlag.EXTENDED).bool().all()
+    whole = measure(blue, geometry=first)
+    assert (second.sky - whole.sky).abs() < whole.sky_err
+
+
+def test_forced_photometry_without_any_ellipse_is_refused():
+    nothing = measure(np.full((SIDE, SIDE), np.nan))
+    with pytest.raises(ValueError, match=r"no ellipse for galaxies \[0\]"):
+        measure(noisy(galaxy()), geometry=nothing)
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
