@@ -43,6 +43,7 @@ def structural_parameters(table):
         m_25 (within those isophotes), m_tot (extrapolated along the disc), h and mu_0 (of
         the exponential disc, not corrected for inclination), and n, R_e, mu_e (one Sersic
         function). Where a parameter cannot be had, value and error are NaN and `reason` says why.
+        ``meta["rows"]``: how many rows of the profile were used.
 
     Raises
     ------
@@ -69,7 +70,31 @@ def structural_parameters(table):
     out["unit"] = [unit.to_string() for unit in PARAMETERS.values()]
     out["reason"] = [v if isinstance(v, str) else "" for v in ordered]
     out.meta.update({k: table.meta[k] for k in ("object", "band", "version") if k in table.meta})
+    out.meta["rows"] = len(profile["sma"])
     return out
+
+
+def note_parameters(table):
+    """Write the structural parameters of a profile into its metadata.
+
+    Parameters
+    ----------
+    table : astropy.table.QTable
+        See `structural_parameters`; gets ``meta["R_235"]`` and so on, the names without a point,
+        in their units there; ``meta["R_235_e"]`` and so on, their standard errors; and
+        ``meta["absent"]``, a list of what could not be had, each with the reason.
+    """
+    found = structural_parameters(table)
+    absent = []
+    for row in found:
+        name = row["name"].replace(".", "")
+        if row["reason"]:
+            absent.append(f"{row['name']}: {row['reason']}")
+            continue
+        for key, value in ((name, row["value"]), (f"{name}_e", row["error"])):
+            if np.isfinite(value):
+                table.meta[key] = float(value)
+    table.meta["absent"] = absent
 
 
 def _parameters(profile):

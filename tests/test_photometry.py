@@ -3,8 +3,8 @@ import pytest
 from scipy.special import gammaincinv
 
 from pix2prof.light_fits import sersic
-from pix2prof.photometry import structural_parameters
-from pix2prof.profiles import profile_table, sma_grid
+from pix2prof.photometry import note_parameters, structural_parameters
+from pix2prof.profiles import profile_table, read_profile, sma_grid, write_profile
 from pix2prof.propagation import COMMON, CORRELATION, TO_TRUTH, correlated_draws
 from pix2prof.sdss import mu_to_intensity
 
@@ -125,3 +125,23 @@ def test_sersic_radius_is_where_mu_e_is(n):
     assert sersic(5.0, n, 5.0, 22.0) == pytest.approx(22.0)
     slope = sersic(10.0, n, 5.0, 22.0) - 22.0
     assert slope == pytest.approx(2.5 / np.log(10) * gammaincinv(2 * n, 0.5) * (2 ** (1 / n) - 1))
+
+
+@pytest.mark.parametrize("format", ["ecsv", "fits"])
+def test_parameters_go_along_with_the_profile(tmp_path, format):
+    table, _ = exponential(n=200)
+    note_parameters(table)
+    p = as_dict(structural_parameters(table))
+    assert table.meta["R_235"] == p["R_23.5"]["value"]
+    assert table.meta["R_50_e"] == p["R_50"]["error"]
+    assert "R_25" in table.meta
+    short, _ = exponential(n=120)
+    note_parameters(short)
+    assert not {"R_25", "R_25_e", "m_25"} & set(short.meta)
+    assert short.meta["absent"][0].startswith("R_25: the profile ends at 23.76")
+    write_profile(short, tmp_path / f"p.{format}")
+    meta = read_profile(tmp_path / f"p.{format}").meta
+    assert meta["r_235"] == pytest.approx(short.meta["R_235"])
+    assert meta["r_235_e"] == pytest.approx(short.meta["R_235_e"])
+    absent = meta["absent"] if format == "ecsv" else meta["absent"].split("; ")
+    assert absent == short.meta["absent"]

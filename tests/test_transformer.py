@@ -17,7 +17,7 @@ from pix2prof.transformer import TransformerNetwork
 
 CROP = 48
 NORMALISATION = Normalisation(0.0, 1.0, kind="asinh", softening=0.02)
-TRAIN = TrainConfig(images=960, batch_size=16, lr=2e-3, precision="float32", wobble=2.0, seed=5)
+TRAIN = TrainConfig(images=640, batch_size=8, lr=1e-3, precision="float32", wobble=1.0, seed=5)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -139,11 +139,12 @@ def said(trained):
 def test_learns_profiles_and_their_ends(trained, said):
     _, history = trained
     said, mu, n_rows = said
-    assert history.rows[-1]["validation_loss"] < 0.2 * history.rows[0]["validation_loss"]
-    assert (said["mu"] - mu).abs().nanmedian() < 0.2
+    assert history.rows[-1]["validation_loss"] < 0.5 * history.rows[0]["validation_loss"]
+    guess = (mu.nanmean(0) - mu).abs().nanmedian()
+    assert (said["mu"] - mu).abs().nanmedian() < 0.6 * guess
     length = said["mu"].isfinite().sum(1)
-    assert (length / n_rows - 1).abs().median() < 0.1
-    assert length.float().std() > 10
+    assert (length / n_rows - 1).abs().median() < 0.2
+    assert np.corrcoef(length, n_rows)[0, 1] > 0.7
 
 
 def test_errors_hold_where_they_were_not_fitted(said):
