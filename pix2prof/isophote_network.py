@@ -13,6 +13,7 @@ from torch import nn
 
 from . import isophotes
 from .background import pixel_noise
+from .calibration import LAPLACE_68, N_BINS, error_factors, in_order, radial_bins
 from .extraction import curve_of_growth
 from .familiarity import Familiarity
 from .finder import Finder, finder_loss
@@ -23,10 +24,7 @@ from .sdss import ZEROPOINT
 
 MEMORY = 1024
 RECALLED = 96
-BATCH = 32
 FAMILIAR = 1500
-N_BINS = 5
-LAPLACE_68 = -math.log(1 - 0.6827)
 
 
 @dataclass(frozen=True)
@@ -204,22 +202,18 @@ class IsophoteNetwork(nn.Module):
         self.calibration.fill_(1.0)
         pooled = [
             self.finder(batch[0].to(self.device), dtype).pooled
-            for batch in _in_order(train, FAMILIAR)
+            for batch in in_order(train, FAMILIAR)
         ]
         ratios, places, others = [], [], []
-        for batch in _in_order(validation):
+        for batch in in_order(validation):
             images, _, _, mu, *_ = (x.to(self.device) for x in batch)
             said = self.profiles(images, dtype=dtype)
             known = torch.isfinite(said.mu) & torch.isfinite(mu)
             ratios.append(((said.mu - mu).abs() / said.mu_err)[known])
-            places.append(_bins(said.n_within, mu.shape[1])[known])
+            places.append(radial_bins(said.n_within, mu.shape[1])[known])
             others.append(self.finder(images, dtype).pooled)
         self.familiar.learn(torch.cat(pooled), torch.cat(others))
-        ratios, places = torch.cat(ratios), torch.cat(places)
-        for number in range(N_BINS + 1):
-            ordered = ratios[places == number].sort().values
-            if len(ordered):
-                self.calibration[number] = ordered[int(0.6827 * (len(ordered) - 1))]
+        self.calibration.copy_(error_factors(torch.cat(ratios), torch.cat(places)))
 
     @torch.no_grad()
     def profiles(self, images, covered=None, dtype=torch.float32):
@@ -250,7 +244,7 @@ class IsophoteNetwork(nn.Module):
         ended = (written.belief > self.faintest) & (row >= n_within[:, None])
         n_rows = torch.where(ended.any(1), ended.int().argmax(1), mu.shape[1])
         scale = written.log_scale.clamp(*LOG_SCALES).exp() * LAPLACE_68
-        scale = scale * self.calibration[_bins(n_within, mu.shape[1])]
+        scale = scale * self.calibration[radial_bins(n_within, mu.shape[1])]
         beyond = row >= n_rows[:, None]
         pa = measured.pa.gather(1, _last_known(measured.pa))
         return Profiles(
@@ -326,20 +320,6 @@ class IsophoteNetwork(nn.Module):
     def _targets(self, mu, ellipticity, n_within):
         mu = torch.where(mu < self.faintest + 1, mu, math.nan)
         return mu[:, self.rows], self.rows < n_within[:, None], ellipticity[:, self.rows]
-
-
-def _in_order(batches, most=None):
-    """Batches of the first `most` pairs, as they are."""
-    n = len(batches.pairs) if most is None else min(most, len(batches.pairs))
-    for indices in torch.arange(n).split(BATCH):
-        yield batches.load(indices.numpy())
-
-
-def _bins(n_within, n_steps):
-    """Fifth of the way to the S/N cut in which each row lies, and the last bin beyond it."""
-    row = torch.arange(n_steps, device=n_within.device)
-    share = (row * N_BINS) // n_within.clamp(min=1)[:, None]
-    return share.clamp(max=N_BINS)
 
 
 def _last_known(values):
