@@ -9,16 +9,18 @@ must be like the one that the network was trained on, or what it lacks is called
 """
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from pix2prof import paths
 from pix2prof.batches import batches_for
-from pix2prof.dataset import Pairs, centre_crop, load_survey
+from pix2prof.crops import centre_crop
+from pix2prof.dataset import Pairs, load_survey
 from pix2prof.mock import mock_galaxy
 from pix2prof.networks import load_model, save_model
-from pix2prof.predict import describe_images, load
+from pix2prof.predict import WEIGHTS, describe_images, load
 
 SEED = 4
 REACH = 30
@@ -99,7 +101,8 @@ def refit(name, survey, out):
     """Take the measure of a survey anew, and write the model."""
     predictor = load(name)
     network, crop = predictor.network, predictor.crop
-    card = load_model(predictor.folder)[1]
+    folder = WEIGHTS / name if (WEIGHTS / name).is_dir() else Path(name)
+    card = load_model(folder)[1]
     train, validation = (
         batches_for(network, Pairs(survey, split), predictor.normalisation, crop)
         for split in ("train", "validation")
