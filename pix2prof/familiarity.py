@@ -1,4 +1,4 @@
-"""How unlike the training set an image is, from the network's own view of it."""
+"""How unlike the training set an image is, from numbers that say what it is like."""
 
 import torch
 from torch import nn
@@ -8,7 +8,10 @@ SHARE = 0.99
 
 
 class Familiarity(nn.Module):
-    """Mahalanobis distance from the training set in the space of a vector (Lee et al. 2018).
+    """Mahalanobis distance from the training set in the space of a vector.
+
+    Before it has learnt, and where the weights that are loaded learnt from another vector, all
+    distances are NaN: not known.
 
     Parameters
     ----------
@@ -20,7 +23,7 @@ class Familiarity(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("whitening", torch.eye(width))
-        self.register_buffer("limit", torch.tensor(1.0))
+        self.register_buffer("limit", torch.tensor(torch.nan))
 
     @torch.no_grad()
     def learn(self, train, validation):
@@ -43,3 +46,11 @@ class Familiarity(nn.Module):
     def forward(self, vectors):
         """Distances of vectors (B, width), in units of the limit, shape (B,)."""
         return ((vectors - self.mean) @ self.whitening).norm(dim=1) / self.limit
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        """Take what was learnt, unless it was learnt from a vector of another length."""
+        stored = state_dict.get(f"{prefix}mean")
+        if stored is not None and stored.shape != self.mean.shape:
+            for name, value in Familiarity(len(self.mean)).named_buffers():
+                state_dict[prefix + name] = value
+        super()._load_from_state_dict(state_dict, prefix, *args)

@@ -18,6 +18,7 @@ from .extraction import curve_of_growth
 from .familiarity import Familiarity
 from .finder import Finder, finder_loss
 from .measured import RowFlag
+from .oddities import NAMES, oddities
 from .profiles import MAX_STEPS, sma_grid
 from .reader import LOG_SCALES, Reader, Reading, reader_loss, reading
 from .sdss import ZEROPOINT
@@ -44,7 +45,8 @@ class Profiles:
     foreign : torch.Tensor of bool, shape (B, H, W)
         Pixels taken to be other sources.
     strangeness : torch.Tensor, shape (B,)
-        How unlike the training set the images are, see `Familiarity`; over 1 is strange.
+        How unlike the training set the images are, see `Familiarity` and
+        `pix2prof.oddities.oddities`; over 1 is strange, NaN is not known.
     """
 
     mu: torch.Tensor
@@ -82,7 +84,7 @@ class IsophoteNetwork(nn.Module):
         self.finder = Finder()
         self.reader = Reader(self.finder.width)
         self.register_buffer("calibration", torch.ones(N_BINS + 1))
-        self.familiar = Familiarity(self.finder.width)
+        self.familiar = Familiarity(len(NAMES))
         self.memory = []
 
     @property
@@ -200,9 +202,8 @@ class IsophoteNetwork(nn.Module):
         dtype : torch.dtype
         """
         self.calibration.fill_(1.0)
-        pooled = [
-            self.finder(batch[0].to(self.device), dtype).pooled
-            for batch in in_order(train, FAMILIAR)
+        usual = [
+            self._oddities(batch[0].to(self.device), dtype) for batch in in_order(train, FAMILIAR)
         ]
         ratios, places, others = [], [], []
         for batch in in_order(validation):
@@ -211,8 +212,8 @@ class IsophoteNetwork(nn.Module):
             known = torch.isfinite(said.mu) & torch.isfinite(mu)
             ratios.append(((said.mu - mu).abs() / said.mu_err)[known])
             places.append(radial_bins(said.n_within, mu.shape[1])[known])
-            others.append(self.finder(images, dtype).pooled)
-        self.familiar.learn(torch.cat(pooled), torch.cat(others))
+            others.append(self._oddities(images, dtype))
+        self.familiar.learn(torch.cat(usual), torch.cat(others))
         self.calibration.copy_(error_factors(torch.cat(ratios), torch.cat(places)))
 
     @torch.no_grad()
@@ -255,7 +256,7 @@ class IsophoteNetwork(nn.Module):
             n_within,
             measured.centre,
             found.foreign > 0,
-            self.familiar(found.pooled),
+            self.familiar(oddities(images, found, measured, noise, covered)),
         )
 
     def predict(self, images, dtype=torch.float32):
@@ -316,6 +317,10 @@ class IsophoteNetwork(nn.Module):
             "strangeness": said.strangeness,
             "centre": said.centre,
         }
+
+    def _oddities(self, images, dtype):
+        found, measured, noise = self.read(images, dtype=dtype)
+        return oddities(images, found, measured, noise)
 
     def _targets(self, mu, ellipticity, n_within):
         mu = torch.where(mu < self.faintest + 1, mu, math.nan)

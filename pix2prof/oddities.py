@@ -11,11 +11,13 @@ NAMES = (
     "sky", "sky_error", "centre", "halo",
 )  # fmt: skip
 LOUD = 12.0
+BLOCK = 16
+FAINT = 0.3
 SMALL = 1e-3
 
 
 @torch.no_grad()
-def oddities(images, found, measured, noise):
+def oddities(images, found, measured, noise, covered=None):
     """Numbers that say what an image is like, of about unit scale.
 
     Parameters
@@ -27,6 +29,8 @@ def oddities(images, found, measured, noise):
         Of the same images.
     noise : torch.Tensor, shape (B,)
         Of a pixel [nanomaggies].
+    covered : torch.Tensor of bool, shape (B, H, W), optional
+        False where an image was padded, which counts for nothing. Default: it was not.
 
     Returns
     -------
@@ -36,6 +40,9 @@ def oddities(images, found, measured, noise):
         asymmetry about it, how much the isophotes turn and change shape, and the sky.
     """
     noise = noise.clamp(min=1e-6)
+    if covered is None:
+        covered = torch.ones_like(images, dtype=torch.bool)
+    own = covered & (found.foreign <= 0)
     n = measured.n_valid.clamp(min=1)
     row = torch.arange(measured.mu.shape[1], device=images.device)
     within = (row < n[:, None]) & torch.isfinite(measured.intensity)
@@ -51,11 +58,11 @@ def oddities(images, found, measured, noise):
         _middle(spread / light.abs().clamp(min=SMALL), within).clamp(min=SMALL).log(),
         _middle(spread, row > 0.8 * n[:, None]).clamp(min=SMALL).log(),
         (masked * within).sum(1) / ((used + masked) * within).sum(1).clamp(min=1),
-        (found.foreign > 0).float().mean((1, 2)).clamp(min=SMALL).log(),
-        *_correlation(images),
+        (1 - own.sum((1, 2)) / covered.sum((1, 2)).clamp(min=1)).clamp(min=SMALL).log(),
+        *_correlation(images, covered),
         *_sharpness(images / noise[:, None, None]),
         -(found.heat.exp() * found.heat).sum(1),
-        _asymmetry(images, found, measured, noise),
+        _asymmetry(images, own, measured, noise),
         _turn(measured, within),
         _range(measured.ellipticity, within),
         (measured.sky / noise).asinh(),
@@ -94,13 +101,22 @@ def _turn(measured, within):
     return 1 - torch.hypot(x, y) / whole.clamp(min=SMALL)
 
 
-def _correlation(images):
-    """Logarithms of the ratios of differences of near and of less near pixels: white noise 0."""
+def _correlation(images, covered):
+    """Logarithms of the ratios of differences of near and of less near pixels: white noise 0.
+
+    Taken in the faintest whole blocks of the image, where there is little else than noise.
+    """
+    whole = functional.avg_pool2d(covered[:, None].float(), BLOCK) == 1
+    means = functional.avg_pool2d(images[:, None], BLOCK).masked_fill(~whole, math.nan)
+    level = means.flatten(1).nanquantile(FAINT, dim=1)[:, None, None, None]
+    faint = functional.interpolate((means <= level).float(), scale_factor=BLOCK)[:, 0] > 0.5
+    height, length = faint.shape[1:]
+    images = images[:, :height, :length]
 
     def width(dy, dx):
-        height, length = images.shape[-2:]
         off = images[:, dy:, dx:] - images[:, : height - dy, : length - dx]
-        return off.flatten(1)[:, ::7].abs().median(1).values.clamp(min=1e-12)
+        there = faint[:, dy:, dx:] & faint[:, : height - dy, : length - dx]
+        return torch.where(there, off.abs(), math.nan).flatten(1).nanmedian(1).values + 1e-12
 
     far = width(0, 4) * width(4, 0)
     return 0.5 * (width(0, 1) * width(1, 0) / far).log(), (width(1, 1) / far.sqrt()).log()
@@ -119,7 +135,7 @@ def _sharpness(signal):
     return sharp, bright.flatten(1).sum(1).float().log1p()
 
 
-def _asymmetry(images, found, measured, noise):
+def _asymmetry(images, own, measured, noise):
     """Light that a half turn about the centre does not find again, over all within the cut."""
     batch, height, width = images.shape
     y = torch.arange(height, device=images.device, dtype=images.dtype)[:, None]
@@ -130,12 +146,12 @@ def _asymmetry(images, found, measured, noise):
     )
     size = torch.tensor([width - 1, height - 1], device=images.device, dtype=images.dtype)
     grid = 2 * partner / size - 1
-    own = (found.foreign > 0).to(images.dtype)
-    layers = torch.stack((images - measured.sky[:, None, None].to(images.dtype), 1 - own), 1)
+    light = images - measured.sky[:, None, None].to(images.dtype)
+    layers = torch.stack((light, own.to(images.dtype)), 1)
     turned = functional.grid_sample(layers, grid, mode="nearest", align_corners=True)
     radius = torch.hypot(x - cx, y - cy) * measured.pixscale
     reach = 0.2 * measured.n_valid[:, None, None]
-    there = (radius < reach) & (turned[:, 1] > 0.5) & (own < 0.5)
+    there = (radius < reach) & (turned[:, 1] > 0.5) & own
     off = ((layers[:, 0] - turned[:, 0]).abs() * there).sum((1, 2))
     chance = 2 / math.sqrt(math.pi) * noise * there.sum((1, 2))
     total = (layers[:, 0] * there).sum((1, 2)).clamp(min=1e-3)

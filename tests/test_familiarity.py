@@ -27,3 +27,15 @@ def test_directions_that_never_vary_do_no_harm():
     strange = train[:1].clone()
     strange[0, 2] = 4.0
     assert familiar(strange) > 1
+
+
+def test_what_was_learnt_from_another_vector_is_not_known():
+    learnt, other = Familiarity(4), Familiarity(3)
+    assert torch.isnan(learnt(torch.zeros(2, 4))).all()
+    train = torch.randn(100, 4, generator=torch.Generator().manual_seed(1))
+    learnt.learn(train, train)
+    other.load_state_dict(learnt.state_dict())
+    assert torch.isnan(other(torch.zeros(2, 3))).all()
+    same = Familiarity(4)
+    same.load_state_dict(learnt.state_dict())
+    assert torch.equal(same(train), learnt(train))
