@@ -18,7 +18,7 @@ from .extraction import curve_of_growth
 from .familiarity import Familiarity
 from .finder import Finder, finder_loss
 from .measured import RowFlag
-from .oddities import NAMES, oddities
+from .oddities import NAMES, PARTS, oddities
 from .profiles import MAX_STEPS, sma_grid
 from .reader import LOG_SCALES, Reader, Reading, reader_loss, reading
 from .sdss import ZEROPOINT
@@ -84,7 +84,7 @@ class IsophoteNetwork(nn.Module):
         self.finder = Finder()
         self.reader = Reader(self.finder.width)
         self.register_buffer("calibration", torch.ones(N_BINS + 1))
-        self.familiar = Familiarity(len(NAMES))
+        self.familiar = Familiarity(len(NAMES), PARTS)
         self.memory = []
 
     @property

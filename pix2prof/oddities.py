@@ -10,6 +10,9 @@ NAMES = (
     "diagonal", "sharpness", "sources", "entropy", "asymmetry", "twist", "flattening",
     "sky", "sky_error", "centre", "halo",
 )  # fmt: skip
+ALONE = (("correlation", "diagonal"), ("sharpness",))
+PARTS = [[NAMES.index(name) for name in part] for part in ALONE]
+"""What the camera and the pixels do, whatever the galaxy."""
 LOUD = 12.0
 BLOCK = 16
 FAINT = 0.3
