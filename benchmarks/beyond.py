@@ -5,6 +5,9 @@
 All read the same crops. `automatic` is the classical method on the raw crop, `told` the same with
 the true centre and mask. Deviations are medians along a profile [mag arcsec^-2], summed up over
 profiles as median / 90th / 99th percentile / maximum.
+
+Structural parameters are held against those of the true profiles, m_tot against the catalogue,
+and those of fits against the same fit to the truth over the same radii.
 """
 
 import argparse
@@ -17,18 +20,22 @@ from pix2prof import isophotes, paths
 from pix2prof.batches import AnnotatedBatches
 from pix2prof.dataset import Pairs, load_survey
 from pix2prof.measured import RowFlag
+from pix2prof.photometry import PARAMETERS, structural_parameters
 from pix2prof.predict import describe_images, load
+from pix2prof.profiles import profile_table, sma_grid
 from pix2prof.sdss import BANDS
 
 BATCH = 32
 PERCENTILES = (50, 90, 99, 100)
 N_BINS = 5
+FITTED = ("h", "mu_0", "n", "R_e", "mu_e")
+SHAPED = ("mu", "mu_err", "ellipticity", "growth")
 COVERAGE = {"68 %": 1.0, "95 %": 2.624}  # Laplace: ln(20) / ln(1 / 0.3173)
 
 
 def gather(pairs, crop, model):
     """Profiles of every method and what is known, as arrays over pairs."""
-    batches, parts = AnnotatedBatches(pairs, crop), []
+    batches, parts, tables = AnnotatedBatches(pairs, crop), [], []
     seconds = dict.fromkeys(("network", "automatic", "told"), 0.0)
     for start in range(0, len(pairs), BATCH):
         images, _, masks, centres, *_ = batches.load(
@@ -43,6 +50,10 @@ def gather(pairs, crop, model):
         clock.append(time.perf_counter())
         for name, spent in zip(seconds, np.diff(clock), strict=True):
             seconds[name] += spent
+        tables += [
+            (table_of(**{name: said[name][k] for name in SHAPED}), automatic.table(k))
+            for k in range(len(images))
+        ]
         parts.append(
             {
                 "network": said["mu"],
@@ -53,7 +64,48 @@ def gather(pairs, crop, model):
                 "centre_automatic": (automatic.centre - centres).norm(dim=1).numpy(),
             }
         )
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, seconds
+    values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return values, tables, seconds
+
+
+def table_of(mu, **columns):
+    """One profile, up to its end, as a table."""
+    ended = ~np.isfinite(mu)
+    n = int(ended.argmax()) if ended.any() else len(mu)
+    columns = {name: values[:n] for name, values in columns.items()}
+    return profile_table({"sma": sma_grid(n), "mu": mu[:n], **columns})
+
+
+def structure(tables, pairs):
+    """Print how far structural parameters are from the truth, and whether their errors hold."""
+    mu, shape = pairs.profiles("truth_mu"), pairs.profiles("truth_ellipticity")
+    known = pairs.table()
+    rows = {method: {name: [] for name in PARAMETERS} for method in ("network", "automatic")}
+    for k, both in enumerate(tables):
+        truth = table_of(mu[k], ellipticity=shape[k])
+        whole = _values(truth)
+        whole["m_tot"] = (known[f"mag_{known['band'][k]}"][k], 0.0)
+        for method, table in zip(rows, both, strict=True):
+            found = structural_parameters(table)
+            same = _values(truth[: found.meta["rows"]])
+            for name, value, error in zip(PARAMETERS, found["value"], found["error"], strict=True):
+                expected = (same if name in FITTED else whole)[name][0]
+                rows[method][name].append((value, error, expected))
+    for method, of_method in rows.items():
+        print(f"{method}: parameter, how many, median deviation, its error, 68 % holds, 95 %")
+        for name, numbers in of_method.items():
+            value, error, expected = np.array(numbers, dtype=float).T
+            there = np.isfinite(value) & np.isfinite(expected)
+            off, error = np.abs(value - expected)[there], error[there]
+            unit = expected[there] if name[0] in "Rh" else 1.0
+            held = (np.mean(off < sigma * error) for sigma in (1, 2))
+            numbers = (np.median(off / unit), np.median(error / unit), *held)
+            print(f"  {name:7s} {there.sum():4d}", *(f"{x:.3f}" for x in numbers))
+
+
+def _values(table):
+    found = structural_parameters(table)
+    return {row["name"]: (row["value"], row["error"]) for row in found}
 
 
 def summary(deviation, where):
@@ -77,7 +129,7 @@ def main():
     pairs = Pairs(survey, "test")
     crop = model.side_within(arguments.crop or survey.images.shape[-1])
     print(f"{len(pairs)} images of {crop} x {crop} px")
-    values, seconds = gather(pairs, crop, model)
+    values, tables, seconds = gather(pairs, crop, model)
     expert, truth = pairs.profiles("expert_mu"), pairs.profiles("truth_mu")
     for name in ("network", "automatic", "told"):
         mu = values[name]
@@ -111,6 +163,7 @@ def main():
     beyond = (truth > 26) & (truth < 27.5) & ~within
     inside = np.abs(values["network"] - truth) <= values["mu_err"]
     print(f"beyond the cut, 26 to 27.5 (truth): 68 % interval holds {inside[beyond].mean():.3f}")
+    structure(tables, pairs)
 
 
 def coverage(deviation, error, expert, pairs):

@@ -34,7 +34,7 @@ class Batches:
     crop: int
 
     def load(self, indices, config=None, generator=None):
-        """Read a batch, augmented where a generator is given.
+        """Read a batch, shifted and turned where a configuration and a generator are given.
 
         Parameters
         ----------
@@ -63,11 +63,11 @@ class Batches:
 class AnnotatedBatches:
     """Pairs with what the mock survey knows of them, as `IsophoteNetwork` takes them.
 
-    The profile to be written is the expert's up to its S/N cut, and the truth beyond. In training
-    images have the sizes and edges that users' images have: each batch has a side of its own,
-    from `IsophoteNetwork.smallest` to `crop` px and the less often the larger, half of its
-    images are narrower by up to `TRIMMED` px on each edge, and one in ten is cut up to a quarter
-    from one edge, with sky noise in place.
+    The profile to be written is the expert's up to its S/N cut, and the truth beyond. Where a
+    generator is given, images have the sizes and edges that users' images have: each batch has a
+    side of its own, from `IsophoteNetwork.smallest` to `crop` px and the less often the larger,
+    half of its images are narrower by up to `TRIMMED` px on each edge, and one in ten is cut up
+    to a quarter from one edge, with sky noise in place.
 
     Parameters
     ----------
@@ -80,12 +80,12 @@ class AnnotatedBatches:
     crop: int
 
     def load(self, indices, config=None, generator=None):
-        """Read a batch, augmented where a generator is given.
+        """Read a batch, shifted and turned as by `Batches.load`.
 
         Parameters
         ----------
         indices, config, generator
-            As for `Batches.load`.
+            As for `Batches.load`; a generator alone draws sizes and edges.
 
         Returns
         -------
@@ -140,7 +140,7 @@ def _moved(pairs, indices, crop, config, generator):
     """Images of a batch, cut from the middle or at random, and the moves that were made."""
     images = pairs.images(indices)
     n, size = images.shape[:2]
-    if generator is None:
+    if config is None or generator is None:
         moves = Moves.none(n, size, crop)
     else:
         moves = Moves.draw(n, size, crop, config.wobble, config.rotate, generator)

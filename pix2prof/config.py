@@ -69,7 +69,7 @@ class ModelConfig:
     """The network (sections 2.2.3 and 2.2.4)."""
 
     stem: Literal["standard", "small"] = "standard"
-    decoder: Literal["gru", "gru_reinject", "isophote"] = "gru"
+    decoder: Literal["gru", "gru_reinject", "transformer", "isophote"] = "gru"
     latent: int = 512
     layers: int = 3
     dropout: float = 0.2

@@ -8,25 +8,26 @@ learnt of galaxies, with an error at every radius.
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
 from . import isophotes
 from .background import pixel_noise
+from .calibration import LAPLACE_68, N_BINS, error_factors, in_order, radial_bins
 from .extraction import curve_of_growth
 from .familiarity import Familiarity
 from .finder import WIDTHS, Finder, finder_loss
 from .measured import RowFlag
+from .oddities import NAMES, PARTS, oddities
 from .profiles import MAX_STEPS, sma_grid
 from .reader import LOG_SCALES, Reader, Reading, reader_loss, reading
 from .sdss import ZEROPOINT
 
 MEMORY = 1024
 RECALLED = 96
-BATCH = 32
 FAMILIAR = 1500
-N_BINS = 5
-LAPLACE_68 = -math.log(1 - 0.6827)
+DRAWS = 3
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Profiles:
     foreign : torch.Tensor of bool, shape (B, H, W)
         Pixels taken to be other sources.
     strangeness : torch.Tensor, shape (B,)
-        How unlike the training set the images are, see `Familiarity`; over 1 is strange.
+        How unlike the training set the images are, see `Familiarity` and
+        `pix2prof.oddities.oddities`; over 1 is strange, NaN is not known.
     """
 
     mu: torch.Tensor
@@ -91,7 +93,7 @@ class IsophoteNetwork(nn.Module):
         self.finder = Finder()
         self.reader = Reader(self.finder.width)
         self.register_buffer("calibration", torch.ones(N_BINS + 1))
-        self.familiar = Familiarity(self.finder.width)
+        self.familiar = Familiarity(len(NAMES), PARTS)
         self.memory = []
 
     @property
@@ -200,8 +202,9 @@ class IsophoteNetwork(nn.Module):
         """Scale the errors, and learn what an image of the training set is like.
 
         Errors are scaled so that 68.27 per cent of the validation set's deviations lie within, in
-        `N_BINS` shares of the way from the centre to the S/N cut, and one beyond. Of both sets the
-        images are taken as they are, of the training set at most `FAMILIAR`.
+        `N_BINS` shares of the way from the centre to the S/N cut, and one beyond. Images of both
+        sets have the sizes and edges of training; of the training set at most `FAMILIAR` are
+        taken, the validation set `DRAWS` times.
 
         Parameters
         ----------
@@ -209,24 +212,21 @@ class IsophoteNetwork(nn.Module):
         dtype : torch.dtype
         """
         self.calibration.fill_(1.0)
-        pooled = [
-            self.finder(batch[0].to(self.device), dtype).pooled
-            for batch in _in_order(train, FAMILIAR)
+        generator = np.random.default_rng(0)
+        usual = [
+            self._oddities(*batch[:2], dtype)
+            for batch in in_order(train, FAMILIAR, generator=generator)
         ]
         ratios, places, others = [], [], []
-        for batch in _in_order(validation):
+        for batch in in_order(validation, generator=generator, draws=DRAWS):
             images, covered, _, _, mu, *_ = (x.to(self.device) for x in batch)
             said = self.profiles(images, covered, dtype)
             known = torch.isfinite(said.mu) & torch.isfinite(mu)
             ratios.append(((said.mu - mu).abs() / said.mu_err)[known])
-            places.append(_bins(said.n_within, mu.shape[1])[known])
-            others.append(self.finder(images, dtype).pooled)
-        self.familiar.learn(torch.cat(pooled), torch.cat(others))
-        ratios, places = torch.cat(ratios), torch.cat(places)
-        for number in range(N_BINS + 1):
-            ordered = ratios[places == number].sort().values
-            if len(ordered):
-                self.calibration[number] = ordered[int(0.6827 * (len(ordered) - 1))]
+            places.append(radial_bins(said.n_within, mu.shape[1])[known])
+            others.append(self._oddities(images, covered, dtype))
+        self.familiar.learn(torch.cat(usual), torch.cat(others))
+        self.calibration.copy_(error_factors(torch.cat(ratios), torch.cat(places)))
 
     @torch.no_grad()
     def profiles(self, images, covered=None, dtype=torch.float32):
@@ -257,7 +257,7 @@ class IsophoteNetwork(nn.Module):
         ended = (written.belief > self.faintest) & (row >= n_within[:, None])
         n_rows = torch.where(ended.any(1), ended.int().argmax(1), mu.shape[1])
         scale = written.log_scale.clamp(*LOG_SCALES).exp() * LAPLACE_68
-        scale = scale * self.calibration[_bins(n_within, mu.shape[1])]
+        scale = scale * self.calibration[radial_bins(n_within, mu.shape[1])]
         beyond = row >= n_rows[:, None]
         pa = measured.pa.gather(1, _last_known(measured.pa))
         return Profiles(
@@ -268,7 +268,7 @@ class IsophoteNetwork(nn.Module):
             n_within,
             measured.centre,
             found.foreign > 0,
-            self.familiar(found.pooled),
+            self.familiar(oddities(images, found, measured, noise, covered)),
         )
 
     def predict(self, images, dtype=torch.float32):
@@ -334,23 +334,14 @@ class IsophoteNetwork(nn.Module):
         certainty = found.heat.detach().amax(1)
         return reading(measured, noise, certainty, found.pooled.detach(), self.rows)
 
+    def _oddities(self, images, covered, dtype):
+        images, covered = images.to(self.device), covered.to(self.device)
+        found, measured, noise = self.read(images, covered, dtype)
+        return oddities(images, found, measured, noise, covered)
+
     def _targets(self, mu, ellipticity, n_within):
         mu = torch.where(mu < self.faintest + 1, mu, math.nan)
         return mu[:, self.rows], self.rows < n_within[:, None], ellipticity[:, self.rows]
-
-
-def _in_order(batches, most=None):
-    """Batches of the first `most` pairs, as they are."""
-    n = len(batches.pairs) if most is None else min(most, len(batches.pairs))
-    for indices in torch.arange(n).split(BATCH):
-        yield batches.load(indices.numpy())
-
-
-def _bins(n_within, n_steps):
-    """Fifth of the way to the S/N cut in which each row lies, and the last bin beyond it."""
-    row = torch.arange(n_steps, device=n_within.device)
-    share = (row * N_BINS) // n_within.clamp(min=1)[:, None]
-    return share.clamp(max=N_BINS)
 
 
 def _last_known(values):

@@ -9,6 +9,7 @@ from .angles import sky_angles
 from .fits import ImageError
 from .images import read_image, read_mask
 from .isophotes import Flag, measure
+from .photometry import note_parameters
 
 
 def measure_file(
@@ -40,6 +41,7 @@ def measure_file(
     tables : list of astropy.table.QTable
         That of `path`, then those of `forced_on`. Position angles are north through east where
         the image has a WCS, else counter-clockwise from +x; ``meta["paconv"]`` says which.
+        Structural parameters in ``meta``, see `pix2prof.photometry.note_parameters`.
 
     Raises
     ------
@@ -127,4 +129,5 @@ def _table(image, isophotes, **meta):
             f"no signal was found ({', '.join(words) or 'no positive intensity'})",
             "check the centre (--centre) and the mask",
         )
+    note_parameters(table)
     return table

@@ -2,11 +2,10 @@
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from .decoders import DECODERS
 from .nodes import Nodes
-from .resnet import ResNet18
+from .resnet import ResNet18, binned
 
 
 class Pix2Prof(nn.Module):
@@ -112,9 +111,7 @@ class Pix2Prof(nn.Module):
         -------
         torch.Tensor of float32, shape (B, latent)
         """
-        if self.binning > 1:
-            images = functional.avg_pool2d(images, self.binning, ceil_mode=True)
-        return self.encoder(images.contiguous(memory_format=torch.channels_last), dtype)
+        return self.encoder(binned(images, self.binning), dtype)
 
     def forward(self, images, targets, teacher, generator=None, dtype=torch.float32):
         """Outputs of a training step.

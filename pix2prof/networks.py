@@ -16,11 +16,16 @@ from .decoders import DECODERS
 from .isophote_network import IsophoteNetwork
 from .model import Pix2Prof
 from .output import replacing
+from .transformer import TransformerNetwork
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 CARD = ("version", "model", "normalisation", "provenance", "sha256")
-NETWORKS = {"isophote": IsophoteNetwork} | dict.fromkeys(DECODERS, Pix2Prof)
+NETWORKS = {
+    **dict.fromkeys(DECODERS, Pix2Prof),
+    "transformer": TransformerNetwork,
+    "isophote": IsophoteNetwork,
+}
 """``model.decoder`` -> class."""
 
 

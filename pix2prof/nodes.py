@@ -1,4 +1,4 @@
-"""The decoder's own grid and units, and the way there and back."""
+"""The decoders' own grids and units, and the way there and back."""
 
 from dataclasses import dataclass
 
@@ -52,11 +52,7 @@ class Nodes:
                 f"model.halt_window is {self.halt_window} arcsec; it must be at least two steps "
                 f"of model.step = {self.step} arcsec"
             )
-        if not (np.isfinite([self.mu_mean, self.mu_std]).all() and self.mu_std > 0):
-            raise ValueError(
-                f"mu_mean, mu_std are {self.mu_mean}, {self.mu_std}; they must be finite, the "
-                "second above zero"
-            )
+        check_units(self.mu_mean, self.mu_std)
 
     @property
     def stride(self):
@@ -105,11 +101,7 @@ class Nodes:
         """
         mu = np.asarray(mu, dtype=np.float32)[:, : self.n_steps]
         finite = np.isfinite(mu)
-        if not finite.any(1).all():
-            raise ValueError(
-                f"profile {np.argmin(finite.any(1))} of {len(mu)} has no finite surface "
-                "brightness; leave it out"
-            )
+        refuse_empty(finite)
         last = mu.shape[1] - 1 - finite[:, ::-1].argmax(1)
         n_nodes = (2 * last + self.stride) // (2 * self.stride) + 1
         ends = np.minimum(n_nodes + self.window, self.count)
@@ -152,3 +144,82 @@ class Nodes:
         between = torch.lerp(outputs[:, left], outputs[:, right], share)
         mu = torch.where(share == 0, outputs[:, left], between) * self.mu_std + self.mu_mean
         return mu.masked_fill(k >= n_valid[:, None], torch.nan), n_valid
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The profile's own grid, of a decoder that writes at any radius.
+
+    Parameters
+    ----------
+    max_sma : float
+        Where every profile ends [arcsec].
+    mu_mean, mu_std : float
+        Of the training set's profiles [mag arcsec^-2].
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its range; the message names it.
+    """
+
+    max_sma: float = 204.8
+    mu_mean: float = 0.0
+    mu_std: float = 1.0
+
+    def __post_init__(self):
+        check_units(self.mu_mean, self.mu_std)
+
+    @property
+    def n_steps(self):
+        """Steps of the profile's grid."""
+        return round(self.max_sma / SMA_STEP)
+
+    def targets(self, mu):
+        """What the decoder shall write for given profiles.
+
+        Parameters
+        ----------
+        mu : array_like, shape (B, n)
+            Profiles on the grid of 0.2 arcsec [mag arcsec^-2], NaN beyond their ends.
+
+        Returns
+        -------
+        targets : torch.Tensor of float32, shape (B, n_steps)
+            Model units; 0 where not known.
+        known : torch.Tensor of bool, shape (B, n_steps)
+        n_rows : torch.Tensor of int, shape (B,)
+            Rows up to the end of each profile.
+
+        Raises
+        ------
+        ValueError
+            If a profile has no finite value; the message gives its index.
+        """
+        mu = np.asarray(mu, dtype=np.float32)[:, : self.n_steps]
+        known = np.isfinite(mu)
+        refuse_empty(known)
+        standardised = np.where(known, (mu - self.mu_mean) / self.mu_std, 0)
+        n_rows = mu.shape[1] - known[:, ::-1].argmax(1)
+        return (
+            torch.from_numpy(standardised.astype(np.float32)),
+            torch.from_numpy(known),
+            torch.from_numpy(n_rows),
+        )
+
+
+def check_units(mu_mean, mu_std):
+    """Refuse units that are none: ValueError."""
+    if not (np.isfinite([mu_mean, mu_std]).all() and mu_std > 0):
+        raise ValueError(
+            f"mu_mean, mu_std are {mu_mean}, {mu_std}; they must be finite, the second above zero"
+        )
+
+
+def refuse_empty(known):
+    """Refuse profiles (B, n) of which nothing is known: ValueError naming the first."""
+    if not known.any(1).all():
+        raise ValueError(
+            f"profile {np.argmin(known.any(1))} of {len(known)} has no finite surface "
+            "brightness; leave it out"
+        )

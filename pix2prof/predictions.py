@@ -11,6 +11,7 @@ from .angles import sky_angles
 from .fits import ImageError
 from .images import read_image
 from .measured import RowFlag
+from .photometry import note_parameters
 from .predict import BATCH, describe_images
 from .profiles import COLUMNS, PA_SKY, profile_table, sma_grid
 from .sdss import PIXSCALE
@@ -211,6 +212,7 @@ def _table(image, stamp, columns, model):
     if "flag" in columns:
         measured = int((columns["flag"][:n] & RowFlag.BELOW_CUT == 0).sum())
         table.meta["sn_sma"] = float(sma_grid(n)[measured - 1]) if measured else 0.0
+    note_parameters(table)
     return table
 
 

@@ -132,9 +132,9 @@ def write_profile(table, path, format=None):
         Where to; an existing file is replaced.
     format : {"ecsv", "fits", "prof"}, optional
         Default: by the suffix of `path`. FITS holds intensities in microjansky (1 nanomaggy =
-        3.631 microjansky), since nanomaggies are no FITS unit, and ``meta["flags"]`` as one
-        text, joined by semicolons. ``prof`` is AutoProf's text
-        format, with 99.999 for missing values and angles counter-clockwise from +y.
+        3.631 microjansky), since nanomaggies are no FITS unit, and lists of words in ``meta`` as
+        one text. ``prof`` is AutoProf's text format, with 99.999 for missing values and angles
+        counter-clockwise from +y.
 
     Raises
     ------
@@ -215,8 +215,6 @@ def _plain(column):
 
 def _to_fits_units(table):
     out = table.copy()
-    if isinstance(out.meta.get("flags"), list | tuple):
-        out.meta["flags"] = "; ".join(out.meta["flags"])
     for name in out.colnames:
         unit = COLUMNS.get(name, (None,))[0]
         if unit == INTENSITY_UNIT or unit == u.nmgy:
@@ -224,6 +222,9 @@ def _to_fits_units(table):
             description = out[name].info.description
             out[name] = u.Quantity(out[name].value * NANOMAGGY_IN_UJY, target)
             out[name].info.description = description
+    for key, value in out.meta.items():
+        if isinstance(value, list | tuple):
+            out.meta[key] = "; ".join(value)
     return out
 
 

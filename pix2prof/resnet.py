@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 STEMS = ("standard", "small")
 WIDTHS = (64, 128, 256, 512)
@@ -81,8 +82,8 @@ class ResNet18(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def features(self, images, dtype=torch.float32):
-        """Map of features before pooling.
+    def maps(self, images, dtype=torch.float32):
+        """Maps of features after each width, before pooling.
 
         The stem stays in float32 whatever the `dtype`: the faint parts of a galaxy are a small
         step on the level of the sky, which the first normalisation takes away.
@@ -96,12 +97,25 @@ class ResNet18(nn.Module):
 
         Returns
         -------
-        torch.Tensor of `dtype`, shape (B, 512, H / 32, W / 32)
-            For the standard stem; (B, 512, H / 8, W / 8) for the small one; rounded up.
+        list of torch.Tensor of `dtype`
+            Of `WIDTHS` channels. With the standard stem the first is of H / 4 x W / 4, the last
+            of H / 32 x W / 32; with the small one of H x W and H / 8 x W / 8; rounded up.
         """
-        x = self.stem(images).to(dtype)  # (B, 64, H / 2, W / 2) or (B, 64, H, W)
+        x, maps = self.stem(images).to(dtype), []  # (B, 64, H / 2, W / 2) or (B, 64, H, W)
         with torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):
-            return self.blocks(self.pool(x))
+            x = self.pool(x)
+            for first in range(0, len(self.blocks), 2):
+                x = self.blocks[first + 1](self.blocks[first](x))
+                maps.append(x)
+        return maps
+
+    def features(self, images, dtype=torch.float32):
+        """Last of the `maps`."""
+        return self.maps(images, dtype)[-1]
+
+    def pooled(self, features):
+        """Latent vectors z (B, latent), float32, from the last of the `maps`."""
+        return self.dense(features.float().mean((2, 3)))
 
     def forward(self, images, dtype=torch.float32):
         """Encode images.
@@ -118,4 +132,11 @@ class ResNet18(nn.Module):
         torch.Tensor of float32, shape (B, latent)
             The latent vectors z.
         """
-        return self.dense(self.features(images, dtype).float().mean((2, 3)))
+        return self.pooled(self.features(images, dtype))
+
+
+def binned(images, side):
+    """Images (B, 1, H, W) with pixels averaged in squares of `side`, as an encoder takes them."""
+    if side > 1:
+        images = functional.avg_pool2d(images, side, ceil_mode=True)
+    return images.contiguous(memory_format=torch.channels_last)

@@ -4,16 +4,11 @@ import astropy.units as u
 import numpy as np
 import pyarrow as pa
 
-from .photometry import structural_parameters
+from .photometry import PARAMETERS
 from .profiles import COLUMNS
-from .sdss import mu_to_intensity
 
 PREDICTED = ("sma", "mu", "mu_err", "ellipticity", "pa", "growth", "growth_err", "flag")
-STRUCTURE = {
-    "R_235": "arcsec", "R_25": "arcsec", "R_50": "arcsec", "R_90": "arcsec", "C_28": "",
-    "h": "arcsec", "mu_0": "mag / arcsec2", "n": "", "R_e": "arcsec", "mu_e": "mag / arcsec2",
-    "m_235": "mag", "m_25": "mag", "m_tot": "mag",
-}  # fmt: skip
+STRUCTURE = {name.replace(".", ""): unit for name, unit in PARAMETERS.items()}
 META = {"sky": "nmgy", "noise": "nmgy", "filezp": "mag", "filescal": "arcsec"}
 PROVENANCE = ("paconv", "method", "model", "weights", "version")
 STEPS = ("read", "prepare", "predict", "measure", "worker")
@@ -68,9 +63,11 @@ def schema(columns=PREDICTED):
         unit = "" if unit is None else unit.to_string()
         fields.append(_field(name, pa.list_(kind or pa.float32()), unit, words))
     fields.append(_field("length", pa.float32(), "arcsec", "last semi-major axis"))
-    fields += [
-        _field(name, pa.float32(), unit, "see structure()") for name, unit in STRUCTURE.items()
-    ]
+    for name, unit in STRUCTURE.items():
+        text = unit.to_string()
+        fields.append(_field(name, pa.float32(), text, "see pix2prof.photometry"))
+        fields.append(_field(f"{name}_err", pa.float32(), text, "its standard error"))
+    fields.append(_field("absent", pa.list_(pa.string()), "", "parameters not had, and why"))
     fields += [_field(name, pa.float64(), unit, "") for name, unit in META.items()]
     fields.append(_field("flags", pa.list_(pa.string()), "", "everything odd, in words"))
     fields += [_field(name, pa.string(), "", "") for name in PROVENANCE]
@@ -85,7 +82,7 @@ def row(cutout, table, columns=PREDICTED):
     cutout : pix2prof.cutouts.Cutout
         What it was made from.
     table : astropy.table.QTable
-        The profile, with its provenance and flags.
+        The profile, with its provenance, flags and structural parameters in ``meta``.
     columns : sequence of str
         The list columns.
 
@@ -115,47 +112,11 @@ def row(cutout, table, columns=PREDICTED):
         "flags": [str(flag) for flag in meta["flags"]],
     }
     out |= {name: _plain(table[name]) for name in columns if name in table.colnames}
-    out |= structure(table)
+    for name in STRUCTURE:
+        out |= {name: meta.get(name), f"{name}_err": meta.get(f"{name}_e")}
+    out["absent"] = list(meta.get("absent", ()))
     out |= {name: meta.get(name) for name in META}
     return out | {name: str(meta.get(name, "")) for name in PROVENANCE}
-
-
-def structure(table):
-    """Structural parameters of a profile, as `pix2prof.photometry` has them.
-
-    A profile without ellipticities, as the paper's network gives it, is taken to have one and the
-    same at all radii: that leaves sizes, concentration, disc and Sersic function as they are, and
-    leaves the magnitudes open.
-
-    Parameters
-    ----------
-    table : astropy.table.QTable
-        With at least ``sma`` and ``mu``.
-
-    Returns
-    -------
-    parameters : dict of str to float or None
-        The names of `STRUCTURE`; None where one cannot be had.
-    """
-    flat = "ellipticity" not in table.colnames
-    table = table.copy()
-    sma, mu = _plain(table["sma"]), _plain(table["mu"])
-    if flat:
-        table["ellipticity"] = np.zeros(len(sma))
-    if "mu_err" not in table.colnames:
-        table["mu_err"] = np.zeros(len(sma)) * table["mu"].unit
-    if "growth" not in table.colnames:
-        rings = np.diff(np.pi * sma**2 * (1 - _plain(table["ellipticity"])), prepend=0.0)
-        table["growth"] = np.nancumsum(np.maximum(rings, 0) * mu_to_intensity(mu)) * u.nmgy
-    with np.errstate(all="ignore"):
-        found = structural_parameters(table)
-    values = {name.replace(".", ""): float(value) for name, value in found["name", "value"]}
-    magnitudes = [name for name in values if name.startswith("m_")]
-    return {
-        name: values[name] if np.isfinite(values[name]) and not (flat and name in magnitudes)
-        else None
-        for name in STRUCTURE
-    }  # fmt: skip
 
 
 def failure(key, name, step, reason):

@@ -288,6 +288,7 @@ def test_measure_takes_the_same_road(folder, tmp_path):
     one = rows.to_pylist()[0]
     assert len(one["ellipticity"]) == len(one["mu"]) == len(one["flag"])
     assert one["h"] == pytest.approx(6 * 0.396, rel=0.2) and one["m_tot"] is not None
+    assert 0 < one["h_err"] < one["h"] and 0 < one["R_50_err"] < one["R_50"]
 
 
 def test_nothing_to_do_is_no_error(model, tmp_path):
