@@ -24,6 +24,7 @@ from pix2prof.predict import WEIGHTS, describe_images, load
 
 SEED = 4
 REACH = 30
+SIDE = 256
 
 
 def strange_images(images, crop, generator):
@@ -85,10 +86,10 @@ def report(model, survey, n):
     """Print, by kind, the median strangeness and the share that is flagged."""
     generator = np.random.default_rng(SEED)
     pairs = Pairs(survey, "test")
-    chosen = generator.permutation(len(pairs))
-    images = np.float32(centre_crop(pairs.images(chosen[:n]), model.crop))
-    others = np.float32(centre_crop(pairs.images(chosen[n : 4 * n]), model.crop))
-    kinds = {"the test set itself": others} | strange_images(images, model.crop, generator)
+    chosen, crop = generator.permutation(len(pairs)), model.side_within(SIDE)
+    images = np.float32(centre_crop(pairs.images(chosen[:n]), crop))
+    others = np.float32(centre_crop(pairs.images(chosen[n : 4 * n]), crop))
+    kinds = {"the test set itself": others} | strange_images(images, crop, generator)
     for name, made in kinds.items():
         strangeness = describe_images(made, model)["strangeness"]
         print(
