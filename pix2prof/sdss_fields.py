@@ -17,6 +17,10 @@ RELEASE = 17
 SDSS_BANDS = ("u", "g", "r", "i", "z")
 CONE = 180.0
 
+# The camera's rows see a place one after the other, two frames apart: the ``FRAME`` of a field's
+# frame in a band is that much later than the field's number.
+LAG = {"r": 0, "i": 2, "u": 4, "z": 6, "g": 8}
+
 
 @dataclass(frozen=True)
 class Field:
@@ -151,9 +155,9 @@ def find_fields(ra, dec, size, release=RELEASE):
 
 def _check_frame(path, field, band):
     data, headers, wcs, _ = open_image(path)
-    said = tuple(headers[0].get(key) for key in ("RUN", "CAMCOL", "FRAME", "FILTER"))
-    said = (*said[:3], str(said[3]).strip())
-    if said != (field.run, field.camcol, field.field, band):
-        raise ValueError(f"it is the frame of run, camcol, field and band {said}")
+    run, camcol, number = (headers[0].get(key) for key in ("RUN", "CAMCOL", "FRAME"))
+    said = (run, camcol, number, str(headers[0].get("FILTER")).strip())
+    if said != (field.run, field.camcol, field.field + LAG[band], band):
+        raise ValueError(f"it is the frame of RUN, CAMCOL, FRAME and FILTER {said}")
     if wcs is None:
         raise ValueError(f"a frame of {data.shape} px without a celestial WCS")

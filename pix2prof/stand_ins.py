@@ -28,7 +28,7 @@ from .probes import PROFILES, RECORD, TABLE
 from .profiles import write_profile
 from .resampling import resample
 from .sdss import BANDS, PIXSCALE
-from .sdss_fields import Field, frame_path
+from .sdss_fields import LAG, Field, frame_path
 
 ORIGIN = "pix2prof stand-in: simulated"
 SIDE = 360
@@ -169,6 +169,7 @@ def frame_hdus(image, header, field, band, first_row=0):
     header = header.copy()
     header["CRPIX2"] -= first_row
     header["RUN"], header["CAMCOL"], header["FRAME"] = field.run, field.camcol, field.field
+    header["FRAME"] += LAG[band]
     header["FILTER"], header["BUNIT"], header["ORIGIN"] = band, "nanomaggy", ORIGIN
     calibration = np.full(image.shape[1], 5e-3, np.float32)
     sky = np.full((1, 4, 4), 150.0, np.float32)
