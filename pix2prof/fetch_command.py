@@ -1,8 +1,9 @@
 """``pix2prof fetch``: images of a place, and galaxies of PROBES, from public archives."""
 
 import argparse
-import sys
 from pathlib import Path
+
+from .commands import say
 
 DEFAULT_CACHE = Path("~/.cache/pix2prof")
 
@@ -70,14 +71,10 @@ def _side(text):
     return side
 
 
-def _say(text):
-    print(f"pix2prof: {text}", file=sys.stderr, flush=True)
-
-
 def _fetcher(args):
     from .fetching import Addresses, Fetcher
 
-    return Fetcher(args.cache.expanduser(), Addresses(), offline=args.offline, log=_say)
+    return Fetcher(args.cache.expanduser(), Addresses(), offline=args.offline, log=say)
 
 
 def _sdss(args):
@@ -107,7 +104,8 @@ def _legacy(args):
 
 
 def _write(args, band, hdu):
-    from .output import replacing, safe_name
+    from .names import safe_name
+    from .output import replacing
 
     if args.name:
         hdu.header["OBJECT"] = args.name
@@ -115,14 +113,14 @@ def _write(args, band, hdu):
     with replacing(path) as aside:
         hdu.writeto(aside, overwrite=True)
     if hdu.header["COVERED"] < 1:
-        _say(f"{path}: note: {1 - hdu.header['COVERED']:.1%} of its pixels have no data")
+        say(f"{path}: note: {1 - hdu.header['COVERED']:.1%} of its pixels have no data")
     print(path, flush=True)
 
 
 def _probes(args):
     from .probes import write_folder
 
-    rows = write_folder(_fetcher(args), args.out, args.number, size=args.size, log=_say)
+    rows = write_folder(_fetcher(args), args.out, args.number, size=args.size, log=say)
     found = len(set(rows["name"])) if len(rows) else 0
-    _say(f"{found} galaxies in {args.out}, for data.source: probes, data.folder: {args.out}")
+    say(f"{found} galaxies in {args.out}, for data.source: probes, data.folder: {args.out}")
     return int(found < args.number)

@@ -14,7 +14,8 @@ from astropy.table import Table
 from .archives import LEGACY_SIDE, legacy_image
 from .downloads import ArchiveError, NoNetwork
 from .folder import PROBES_BANDS
-from .output import replacing, safe_name
+from .names import safe_name
+from .output import replacing
 from .profiles import read_profile, write_profile
 
 RECORD = 10456320

@@ -122,18 +122,16 @@ def find_fields(ra, dec, size, release=RELEASE):
 
     Raises
     ------
-    ModuleNotFoundError
-        Without astroquery.
     OutOfFootprint
         If there is none.
     ArchiveError
-        If the catalogue cannot be asked.
+        Without astroquery, or if the catalogue cannot be asked.
     """
     try:
         from astroquery.sdss import SDSS
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "finding the fields of a place takes astroquery: pip install 'pix2prof[archives]', "
+        raise ArchiveError(
+            "to find the fields of a place takes astroquery: pip install 'pix2prof[archives]', "
             "or give the fields (RUN-CAMCOL-FIELD)"
         ) from error
     radius = min(size * PIXSCALE / np.sqrt(2), CONE) * u.arcsec

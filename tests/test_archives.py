@@ -248,7 +248,7 @@ def test_a_catalogue_out_of_reach_is_told(catalogue):
 
 def test_without_astroquery_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "astroquery.sdss", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'pix2prof\[archives\]'"):
+    with pytest.raises(ArchiveError, match=r"pip install 'pix2prof\[archives\]'"):
         find_fields(*PLACE, 512)
 
 

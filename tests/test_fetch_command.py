@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from loopback import Loopback
 from test_archives import FIELD, cutout, frame, noise
 
 import pix2prof.fetching
-from loopback import Loopback
 from pix2prof.cli import main
 from pix2prof.fetching import Addresses
 from pix2prof.images import read_image
