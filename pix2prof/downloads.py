@@ -81,7 +81,7 @@ def download(url, target, *, timeout, start=0):
     if request.type not in ("http", "https"):
         raise ArchiveError(f"{url}: only http and https are fetched")
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
+        with _open(request, timeout) as answer:
             resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
             with open(target, "ab" if resumed else "wb") as stream:
                 _receive(answer, stream, timeout)
@@ -99,6 +99,12 @@ def download(url, target, *, timeout, start=0):
                 "none"
             ) from error
         raise TryAgain(f"{type(reason).__name__}: {reason}") from error
+
+
+def _open(request, timeout):
+    """Open a URL, by way of the proxy that is set up unless it is this computer's own."""
+    handlers = [urllib.request.ProxyHandler({})] if request.host.startswith("127.") else []
+    return urllib.request.build_opener(*handlers).open(request, timeout=timeout)
 
 
 def _receive(answer, stream, timeout):

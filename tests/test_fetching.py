@@ -233,6 +233,12 @@ def test_a_host_that_is_down_is_named(fetcher):
         fetcher.get(f"http://127.0.0.1:{port}/one.fits", "one.fits")
 
 
+def test_no_proxy_comes_between_it_and_this_computer(server, fetcher, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert fetcher.get(f"{server.url}/one.fits", "one.fits").read_bytes() == BODY
+
+
 def test_other_schemes_are_refused(fetcher, tmp_path):
     (tmp_path / "secret").write_text("x")
     with pytest.raises(ArchiveError, match="only http and https"):
