@@ -1,10 +1,11 @@
-"""The command line: ``pix2prof predict | measure | mock``."""
+"""The command line: ``pix2prof predict | measure | mock | fetch``."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from . import __version__, commands
+from .fetch_command import add_fetch
 
 SOURCES = """\
 An image is a FITS file: plain, gzip, bzip2 or fpack. A FOLDER is searched with those below it; a
@@ -46,12 +47,12 @@ def main(argv=None):
 
 
 def build_parser():
-    """Build the argument parser of the three commands."""
+    """Build the argument parser of the four commands."""
     parser = argparse.ArgumentParser(
         prog="pix2prof", description="Surface-brightness profiles of galaxies from their images."
     )
     parser.add_argument("--version", action="version", version=f"pix2prof {__version__}")
-    subparsers = parser.add_subparsers(required=True, metavar="predict | measure | mock")
+    subparsers = parser.add_subparsers(required=True, metavar="predict | measure | mock | fetch")
 
     predict = subparsers.add_parser(
         "predict",
@@ -114,6 +115,7 @@ def build_parser():
     mock.add_argument("-o", "--out", required=True, type=Path)
     mock.add_argument("--field", default=512, type=_count, help="side [px]; default 512")
     mock.set_defaults(run=commands.mock)
+    add_fetch(subparsers)
     return parser
 
 

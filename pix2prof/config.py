@@ -20,7 +20,7 @@ class ConfigError(ValueError):
 class DataConfig:
     """The survey: how many galaxies, from where, and how they are split."""
 
-    source: Literal["mock", "folder"] = "mock"
+    source: Literal["mock", "folder", "probes"] = "mock"
     folder: str | None = None
     n_galaxies: int = 1000
     n_validation: int = 50
@@ -50,10 +50,10 @@ class DataConfig:
             f"at most data.field = {self.field} px",
         )
         _require(
-            (self.source == "folder") == (self.folder is not None),
+            (self.source != "mock") == (self.folder is not None),
             "data.folder",
             self.folder,
-            "a path if data.source is folder, and null otherwise",
+            "a path if data.source is folder or probes, and null otherwise",
         )
         _require(
             (self.sky == "frames") == (self.frames is not None),

@@ -48,6 +48,11 @@ class Survey:
     catalogue: QTable
     normalisation: Normalisation
 
+    @property
+    def bands(self):
+        """The bands of the second axis: g, r, i, unless the catalogue's ``bands`` say others."""
+        return tuple(self.catalogue.meta.get("bands", BANDS))
+
     def mask(self, galaxy):
         """Unpack the mask of one galaxy: bool of shape (S, S), True where not the galaxy."""
         return np.unpackbits(self.masks[galaxy], axis=-1, count=self.images.shape[-1]).astype(bool)
@@ -117,7 +122,7 @@ def assign_splits(n_galaxies, n_validation, n_test, seed):
 
 
 class Pairs:
-    """The image-profile pairs of one split: galaxy by galaxy, in each the bands g, r, i.
+    """The image-profile pairs of one split: galaxy by galaxy, in each its three bands.
 
     Parameters
     ----------
@@ -141,8 +146,8 @@ class Pairs:
         present = np.isfinite(survey.profiles[f"{target}_mu"][galaxies][:, :, 0])
         self.survey = survey
         self.target = target
-        self.galaxy = np.repeat(galaxies, len(BANDS))[present.ravel()]
-        self.band = np.tile(np.arange(len(BANDS)), len(galaxies))[present.ravel()]
+        self.galaxy = np.repeat(galaxies, len(survey.bands))[present.ravel()]
+        self.band = np.tile(np.arange(len(survey.bands)), len(galaxies))[present.ravel()]
         if len(self.galaxy) == 0:
             raise ValueError(f"the survey has no {split} pair with a {target} profile")
 
@@ -177,5 +182,5 @@ class Pairs:
     def table(self):
         """Give a QTable with the galaxy's catalogue row and the ``band`` of each pair."""
         table = self.survey.catalogue[self.galaxy]
-        table["band"] = np.array(BANDS)[self.band]
+        table["band"] = np.array(self.survey.bands)[self.band]
         return table

@@ -16,7 +16,7 @@ from .predict import predict_images
 from .profiles import MU_UNIT
 from .sdss import BANDS
 
-SETS = ("all", *BANDS)
+SETS = ("all", *BANDS, "z")
 CURVE_UNITS = {"radius": u.kpc, "median": MU_UNIT, "q25": MU_UNIT, "q75": MU_UNIT}
 
 

@@ -15,13 +15,14 @@ from pix2prof.sdss import BANDS
 
 CATALOGUES = ("catalogue.ecsv", "catalogue.csv")
 COLUMNS = ("name", "band", "image", "profile")
+PROBES_BANDS = ("g", "r", "z")
 
 
-def read_folder(folder, n_galaxies, size):
+def read_folder(folder, n_galaxies, size, bands=BANDS):
     """Read a folder of images and measured profiles, one galaxy at a time.
 
     The folder holds ``catalogue.csv`` (or ``.ecsv``), one row a galaxy and band, with the columns
-    ``name``, ``band`` (g, r or i), ``image`` and ``profile`` (paths inside the folder), and
+    ``name``, ``band`` (of `bands`), ``image`` and ``profile`` (paths inside the folder), and
     ``redshift`` or ``kpc_per_arcsec``. Images are FITS, as `pix2prof.images.read_image` takes
     them, and are brought to 0.396 arcsec pixels; profiles are tables that
     `pix2prof.profiles.read_profile` takes, and are interpolated to steps of 0.2 arcsec.
@@ -34,6 +35,8 @@ def read_folder(folder, n_galaxies, size):
         How many of its galaxies to take, from the top of the catalogue.
     size : int
         Side of the cut-outs [px of 0.396 arcsec].
+    bands : tuple of three str
+        The survey's bands, in order: `PROBES_BANDS` for galaxies of PROBES.
 
     Yields
     ------
@@ -49,17 +52,17 @@ def read_folder(folder, n_galaxies, size):
         When the catalogue lacks a column or has too few galaxies, names a band twice or an
         unknown one, or when a file cannot be read; the message names the file.
     """
-    path, catalogue = _read_catalogue(Path(folder))
+    path, catalogue = _read_catalogue(Path(folder), bands)
     names = list(dict.fromkeys(catalogue["name"]))
     if len(names) < n_galaxies:
         raise ValueError(
             f"{path}: found {len(names)} galaxies; data.n_galaxies asks for {n_galaxies}"
         )
     for name in names[:n_galaxies]:
-        yield _galaxy(path, catalogue[catalogue["name"] == name], size)
+        yield _galaxy(path, catalogue[catalogue["name"] == name], size, bands)
 
 
-def _read_catalogue(folder):
+def _read_catalogue(folder, bands):
     path = next((folder / name for name in CATALOGUES if (folder / name).is_file()), None)
     if path is None:
         raise FileNotFoundError(
@@ -74,22 +77,23 @@ def _read_catalogue(folder):
         raise ValueError(f"{path}: found no column {', '.join(missing)}; add it")
     for name in COLUMNS:
         catalogue[name] = [str(value) for value in catalogue[name]]
-    unknown = sorted(set(catalogue["band"]) - set(BANDS))
+    unknown = sorted(set(catalogue["band"]) - set(bands))
     if unknown:
-        raise ValueError(f"{path}: found the band {str(unknown[0])!r}; it must be g, r or i")
+        known = f"{', '.join(bands[:-1])} or {bands[-1]}"
+        raise ValueError(f"{path}: found the band {str(unknown[0])!r}; it must be {known}")
     return path, catalogue
 
 
-def _galaxy(path, rows, size):
+def _galaxy(path, rows, size, bands):
     name = rows["name"][0]
     if len(set(rows["band"])) < len(rows):
         raise ValueError(f"{path}: {name} has two rows for one band; keep one of them")
-    images = np.zeros((1, len(BANDS), size, size), np.float32)
+    images = np.zeros((1, len(bands), size, size), np.float32)
     profiles = {
-        key: np.full((1, len(BANDS), MAX_STEPS), np.nan, np.float32) for key in PROFILE_KEYS
+        key: np.full((1, len(bands), MAX_STEPS), np.nan, np.float32) for key in PROFILE_KEYS
     }
     for row in rows:
-        band = BANDS.index(row["band"])
+        band = bands.index(row["band"])
         image = read_image(path.parent / row["image"], band=row["band"])
         data = fill_missing(image.data)
         images[0, band], _ = resample(data, image.pixscale, shape=(size, size))

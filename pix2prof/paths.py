@@ -72,6 +72,11 @@ class Workspace:
         return self.root / "data" / "scratch"
 
     @property
+    def archives(self):
+        """What was fetched from public archives."""
+        return self.root / "data" / "archives"
+
+    @property
     def models(self):
         """Trained networks, a folder each."""
         return self.root / "models"

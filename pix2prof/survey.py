@@ -19,7 +19,7 @@ from pix2prof import isophotes
 from pix2prof.cores import available_cores
 from pix2prof.crops import centre_crop
 from pix2prof.dataset import PROFILE_KEYS, assign_splits, load_survey
-from pix2prof.folder import read_folder
+from pix2prof.folder import PROBES_BANDS, read_folder
 from pix2prof.mock import mock_galaxy
 from pix2prof.normalisation import Normalisation, find_normalisation, save_normalisation
 from pix2prof.profiles import MAX_STEPS, sma_grid
@@ -55,15 +55,16 @@ def build_survey(config, folder, scratch, *, log=print):
         For a user's folder that does not hold what it should.
     """
     folder, scratch = Path(folder), Path(scratch)
-    if config.source == "folder":
+    bands = PROBES_BANDS if config.source == "probes" else BANDS
+    if config.source in ("folder", "probes"):
         size = config.crop + 2 * config.margin
-        shards = read_folder(config.folder, config.n_galaxies, size)
+        shards = read_folder(config.folder, config.n_galaxies, size, bands)
     else:
         shards = _simulate(config, scratch / _fingerprint(config), log)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    _assemble(shards, config, partial)
+    _assemble(shards, config, partial, bands)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)
     shutil.rmtree(scratch, ignore_errors=True)
@@ -190,17 +191,17 @@ def _read_shard(path):
     return shard
 
 
-def _assemble(shards, config, folder):
+def _assemble(shards, config, folder, bands):
     """Write the shards as the files of one survey, one shard in memory at a time."""
     n, size = config.n_galaxies, config.crop + 2 * config.margin
     images = np.lib.format.open_memmap(
-        folder / "images.npy", "w+", np.float32, (n, len(BANDS), size, size)
+        folder / "images.npy", "w+", np.float32, (n, len(bands), size, size)
     )
     masks = np.lib.format.open_memmap(
         folder / "masks.npy", "w+", np.uint8, (n, size, -(-size // 8))
     )
     profiles = {
-        key: np.full((n, len(BANDS), MAX_STEPS), np.nan, np.float32) for key in PROFILE_KEYS
+        key: np.full((n, len(bands), MAX_STEPS), np.nan, np.float32) for key in PROFILE_KEYS
     }
     rows = []
     for shard in shards:
@@ -211,6 +212,8 @@ def _assemble(shards, config, folder):
             profiles[key][part] = shard[key]
         rows.extend(shard["rows"])
     catalogue = QTable(rows=rows)
+    if bands != BANDS:
+        catalogue.meta["bands"] = "".join(bands)
     catalogue["split"] = assign_splits(n, config.n_validation, config.n_test, config.seed)
     training = np.flatnonzero(catalogue["split"] == "train")
     images.flush()
