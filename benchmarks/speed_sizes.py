@@ -16,7 +16,7 @@ from pix2prof.cutouts import read_item
 from pix2prof.inputs import find_items
 from pix2prof.predict import load
 from pix2prof.predictions import predict_stamps
-from pix2prof.stamps import make_stamp
+from pix2prof.stamps import make_stamp, stamp_side
 
 DISTINCT = 24
 
@@ -33,7 +33,7 @@ def sizes(options, scratch):
     """Yield (side, model, cores, reading, predicting, network on the whole image, peak MiB).
 
     Each in a process of its own; times in milliseconds an image. Prediction cuts and pads every
-    image to 256 px; the last column gives the whole image to the network.
+    image to what the network takes; the last column gives it the whole image.
     """
     for side in options.sides:
         make_images(scratch / str(side), 6, side=side)
@@ -51,7 +51,8 @@ def _one_size(folder, side, name, cores):
 
     def read():
         images = [read_item(item, model.crop)[0].image for item in items]
-        return [(image, make_stamp(image, model.crop)) for image in images]
+        sides = [stamp_side(image, model.smallest, model.crop) for image in images]
+        return [(i, make_stamp(i, side)) for i, side in zip(images, sides, strict=True)]
 
     def whole():
         model.network.predict(torch.from_numpy(cut)[:, None])
