@@ -12,6 +12,7 @@ import resource
 import time
 
 import numpy as np
+from printing import show
 
 from pix2prof.frames import adaptive_sigma, fwhm_per_sigma
 from pix2prof.galaxies import Galaxy, Spheroid, total_flux
@@ -88,13 +89,6 @@ def noise(draws=400):
     images = add_noise(np.random.default_rng(1), empty, drawn[0])
     ratio = [sky_statistics(image)["std"] for image in images] / drawn[0].sigma
     return list(zip(BANDS, sigma.mean(axis=0), sigma.std(axis=0), ratio, strict=True))
-
-
-def show(title, header, rows):
-    """Print a table."""
-    print(f"\n{title}\n" + "  ".join(f"{name:>14}" for name in header))
-    for row in rows:
-        print("  ".join(f"{v:>14}" if isinstance(v, str | int) else f"{v:>14.5g}" for v in row))
 
 
 def main():

@@ -70,6 +70,12 @@ def build_parser():
         help="pix2prof (isophote network, the default), paper, or a folder of your own",
     )
     predict.add_argument(
+        "--precision",
+        choices=("float32", "bf16", "auto"),
+        default="float32",
+        help="of the arithmetic; auto: bf16 where the processor has it, quicker and less exact",
+    )
+    predict.add_argument(
         "--format",
         choices=("ecsv", "fits", "parquet"),
         help="default: ecsv for images, parquet for a folder, a list, a catalogue",
@@ -108,12 +114,14 @@ def build_parser():
     mock = subparsers.add_parser(
         "mock",
         help="mock galaxies as FITS images",
-        description="Write g, r and i images of mock galaxies with their truth and masks.",
+        description="Write g, r and i images of mock galaxies with their truth and masks. Killed "
+        "and started again, it makes what is left; a larger N adds to what is there.",
     )
     mock.add_argument("-n", "--number", required=True, type=_count, metavar="N")
     mock.add_argument("--seed", required=True, type=_count, metavar="S")
     mock.add_argument("-o", "--out", required=True, type=Path)
     mock.add_argument("--field", default=512, type=_count, help="side [px]; default 512")
+    _add_run_options(mock, "many galaxies")
     mock.set_defaults(run=commands.mock)
     add_fetch(subparsers)
     return parser
@@ -127,11 +135,11 @@ def _add_image_options(parser):
     parser.add_argument("--hdu", type=_hdu, help="number, name or all; else the first 2-D image")
 
 
-def _add_run_options(parser):
-    many = parser.add_argument_group("many images")
+def _add_run_options(parser, title="many images"):
+    many = parser.add_argument_group(title)
     many.add_argument("--workers", type=_positive, metavar="N", help="of a local Dask cluster")
     many.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a Dask cluster that runs")
-    many.add_argument("--readers", type=_positive, metavar="N", help="that read, without Dask")
+    many.add_argument("--readers", type=_positive, metavar="N", help="processes, without Dask")
     many.add_argument(
         "--retry-failed", action="store_true", help="also do again what OUT/failures.parquet lists"
     )

@@ -46,7 +46,7 @@ def predict(args):
     if _is_many(args, args.images):
         from .runner import predict_task
 
-        task = predict_task(args.model, **_options(args))
+        task = predict_task(args.model, args.precision, **_options(args))
         return _run_many(args, task, args.images, {"--plot": args.plot})
     with quick_imports():
         from .fits import ImageError
@@ -61,7 +61,7 @@ def predict(args):
     refuse_overwriting(paths, (args.out / f"{name}.{args.format or 'ecsv'}" for name in names))
     model = load(args.model)
     failed = []
-    predictions = predict_files(paths, model, **_options(args))
+    predictions = predict_files(paths, model, precision=args.precision, **_options(args))
     for name, prediction in zip(names, predictions, strict=True):
         try:
             if prediction.error is not None:
@@ -158,27 +158,11 @@ def mock(args):
     status : int
         0 when all was done, 1 when something failed.
     """
-    from astropy.table import QTable
+    from .mocking import CATALOGUE, write_mocks
 
-    from .fits import mock_hdus
-    from .mock import mock_galaxy
-    from .output import replacing
-    from .sdss import BANDS
-
-    rows = []
-    for index in range(args.number):
-        galaxy = mock_galaxy(args.seed, index, field=args.field)
-        name = galaxy.name.replace(" ", "")
-        for number, band in enumerate(BANDS):
-            path = args.out / f"{name}-{band}.fits"
-            with replacing(path) as aside:
-                mock_hdus(galaxy, number).writeto(aside, overwrite=True)
-            print(path, flush=True)
-        rows.append({"name": galaxy.name, "seed": args.seed, "index": index, **galaxy.parameters})
-    if rows:
-        with replacing(args.out / "catalogue.ecsv") as aside:
-            QTable(rows).write(aside, format="ascii.ecsv", overwrite=True)
-    return 0
+    done = write_mocks(args.number, args.seed, args.out, field=args.field, **_road(args))
+    _say_done(args, done, "galaxies", args.out / CATALOGUE)
+    return int(bool(done.failures))
 
 
 def _run_many(args, task, sources, unused):
@@ -192,19 +176,26 @@ def _run_many(args, task, sources, unused):
         sources,
         args.out,
         format=args.format or "parquet",
-        readers=args.readers,
-        workers=args.workers,
-        scheduler=args.scheduler,
-        retry_failed=args.retry_failed,
+        **_road(args),
     )
+    _say_done(args, done, "profiles", args.out / "profiles")
+    return int(bool(done.failures))
+
+
+def _road(args):
+    return {
+        name: getattr(args, name) for name in ("readers", "workers", "scheduler", "retry_failed")
+    }
+
+
+def _say_done(args, done, what, where):
     before = done.items - done.done
     say(
-        f"{done.rows} profiles of {done.done} items written to {args.out / 'profiles'}"
+        f"{done.rows} {what} of {done.done} items written to {where}"
         + (f"; {before} were done before" if before else "")
     )
     if done.failures:
         say(f"{done.failures} failures, see {args.out / 'failures.parquet'}")
-    return int(bool(done.failures))
 
 
 def _is_many(args, sources):

@@ -18,6 +18,7 @@ from pix2prof.geometry import (
     MAX_ELLIPTICITY,
     Geometry,
     smoothed_variance,
+    twice_pa,
     whittaker,
 )
 
@@ -235,7 +236,7 @@ def fit(levels, centre, *, start=0.2, iterations=20, fine=5):
 def _correct(levels, centre, sma, e1, e2, profile, fall, n_angles):
     angles = eccentric_angles(n_angles, dtype=sma.dtype, device=sma.device)
     ellipticity = torch.hypot(e1, e2).clamp(max=MAX_ELLIPTICITY)
-    twice = torch.atan2(e2, e1)
+    twice = twice_pa(e1, e2)
     pattern = torch.arange(n_angles, device=sma.device) % 3 - 1
     stretch = 1 + RING_WIDTH * pattern.to(sma.dtype)
     values = sample_rings(levels, centre, sma[:, None] * stretch, ellipticity, 0.5 * twice, angles)

@@ -221,6 +221,8 @@ def _celestial(header):
         return None
     try:
         wcs = WCS(header)
+        if wcs.naxis == 2 and (wcs.wcs.lng, wcs.wcs.lat) == (0, 1):
+            return wcs
         return wcs.celestial if wcs.has_celestial else None
     except Exception:  # a broken WCS is no WCS: the pixel scale may still be given
         return None

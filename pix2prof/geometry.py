@@ -51,7 +51,16 @@ class Geometry:
     @property
     def pa(self):
         """Position angle [rad], counter-clockwise from +x, in [0, pi), shape (B, N)."""
-        return (0.5 * torch.atan2(self.e2, self.e1)) % math.pi
+        return (0.5 * twice_pa(self.e1, self.e2)) % math.pi
+
+
+def twice_pa(e1, e2):
+    """Twice the position angle [rad], in (-pi, pi], whatever the place in the batch.
+
+    Made in double precision and rounded: in single precision torch takes other code for the last
+    elements of a tensor than for the rest, which differs in the last bit, and the fit grows that.
+    """
+    return torch.atan2(e2.double(), e1.double()).to(e1.dtype)
 
 
 def whittaker(target, weight, step_sigma=STEP_SIGMA, ridge=RIDGE):
@@ -142,7 +151,7 @@ def uncross(geometry, rounds=12):
     angles = eccentric_angles(16, dtype=e1.dtype, device=e1.device) / 2
     for _ in range(rounds):
         e = torch.hypot(e1, e2).clamp(max=MAX_ELLIPTICITY).unsqueeze(-1)
-        theta = 0.5 * torch.atan2(e2, e1).unsqueeze(-1)
+        theta = 0.5 * twice_pa(e1, e2).unsqueeze(-1)
         across = torch.sin(angles - theta) / (1 - e)
         radius = geometry.sma[:, None] / torch.hypot(torch.cos(angles - theta), across)
         crossing = (radius[:, 1:] < radius[:, :-1]).any(-1)
@@ -191,5 +200,5 @@ def interpolate_rows(geometry, sma):
         for z in (geometry.e1, geometry.e2, geometry.error)
     )
     nearest = position.round().long()
-    pa = (0.5 * torch.atan2(e2, e1)) % math.pi
+    pa = (0.5 * twice_pa(e1, e2)) % math.pi
     return torch.hypot(e1, e2), pa, error, geometry.flag[:, nearest]

@@ -43,6 +43,8 @@ class Parts:
     retry : bool
         Forget the failures of earlier runs, with the rows of the same items: they are to be
         done again.
+    rows : str
+        What the folder of the rows is called, in place of ``profiles``.
 
     Attributes
     ----------
@@ -55,9 +57,9 @@ class Parts:
         If the folder holds the results of another run, or one is writing there now.
     """
 
-    def __init__(self, out, schema, run, items=512, retry=False):
+    def __init__(self, out, schema, run, items=512, retry=False, rows=PROFILES):
         self.out, self.schema, self.size = Path(out), schema, items
-        self.folder = self.out / PROFILES
+        self.folder = self.out / rows
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = (self.folder / ".lock").open("a")
         try:
@@ -185,23 +187,25 @@ def _write(path, table, failures):
         pq.write_table(table, aside, compression="zstd")
 
 
-def read_results(out):
+def read_results(out, rows=PROFILES):
     """Read the results of a run into memory.
 
     Parameters
     ----------
     out : str or Path
         The folder that ``-o`` named.
+    rows : str
+        The folder of the rows in it.
 
     Returns
     -------
     rows : pyarrow.Table
-        One row a galaxy and band.
+        One row a galaxy and band; of mock galaxies, one a galaxy.
     failures : pyarrow.Table
         With ``item``, ``name``, ``step`` and ``reason``.
     """
     out = Path(out)
-    parts = sorted((out / PROFILES).glob("part-*.parquet"))
+    parts = sorted((out / rows).glob("part-*.parquet"))
     tables = [pq.read_table(os.fspath(part)).replace_schema_metadata() for part in parts]
     rows = pa.concat_tables(tables) if tables else pa.table({})
     return rows, pq.read_table(out / FAILED)

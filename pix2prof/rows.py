@@ -11,7 +11,7 @@ PREDICTED = ("sma", "mu", "mu_err", "ellipticity", "pa", "growth", "growth_err",
 STRUCTURE = {name.replace(".", ""): unit for name, unit in PARAMETERS.items()}
 META = {"sky": "nmgy", "noise": "nmgy", "filezp": "mag", "filescal": "arcsec"}
 PROVENANCE = ("paconv", "method", "model", "weights", "version")
-STEPS = ("read", "prepare", "predict", "measure", "worker")
+STEPS = ("read", "prepare", "predict", "measure", "mock", "worker")
 
 FAILURES = pa.schema([(name, pa.string()) for name in ("item", "name", "step", "reason")])
 """Of ``failures.parquet``: the item's key, the galaxy, the step that failed, and why."""

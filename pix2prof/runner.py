@@ -9,11 +9,11 @@ from pathlib import Path
 from . import __version__
 from .cores import available_cores
 from .dispatch import Lost, Processes, dispatch
-from .inputs import file_name, find_items, fingerprint
+from .inputs import file_name, fingerprint
 from .output import replacing
 from .parts import Parts
 from .progress import Progress
-from .rows import failure, schema
+from .rows import failure
 from .tasks import Batch, MeasureTask, PredictTask, loaded
 
 BATCH = 32
@@ -41,13 +41,16 @@ class Summary:
     failures: int
 
 
-def predict_task(model="pix2prof", **options):
+def predict_task(model="pix2prof", precision="float32", **options):
     """Make the task of predicting with a trained network.
 
     Parameters
     ----------
     model : str or Path
         As `pix2prof.predict.load` takes it.
+    precision : {"float32", "bf16", "auto"}
+        Of the arithmetic; `auto` is bfloat16 where the processor has it. In float32 a galaxy's
+        profile does not depend on what is computed beside it.
     **options
         ``hdu, pixscale, zeropoint, band, centre`` as in `pix2prof.cutouts.read_item`.
 
@@ -65,8 +68,14 @@ def predict_task(model="pix2prof", **options):
     own = Path(model).is_dir() and not (WEIGHTS / str(model)).is_dir()
     where = os.path.abspath(model) if own else str(model)
     found = loaded(where)
-    sides = {"smallest": found.smallest, "crop": found.crop}
-    return PredictTask(options=options, model=where, sha256=found.sha256, **sides)
+    return PredictTask(
+        options=options,
+        model=where,
+        sha256=found.sha256,
+        smallest=found.smallest,
+        crop=found.crop,
+        precision=precision,
+    )
 
 
 def measure_task(**options):
@@ -113,7 +122,8 @@ def run_many(
     format : {"parquet", "ecsv", "fits"}
         The last two: one file a galaxy and band as well, in `out`.
     readers : int, optional
-        Processes that read while this one computes; half of the cores, 8 at most.
+        Processes beside this one. To predict they read while this one computes: half of the
+        cores, 8 at most. To measure and to make galaxies they do all of it: all cores.
     workers : int, optional
         Processes of a local Dask cluster, which do all of it.
     scheduler : str, optional
@@ -141,18 +151,18 @@ def run_many(
     if any(Path(source).resolve() == Path(out).resolve() for source in sources):
         raise ValueError(f"{out}: the results would lie among the images; choose another folder")
     if format != "parquet":
-        names = Counter(file_name(item).lower() for item in find_items(sources, out))
+        names = Counter(file_name(item).lower() for item in task.items(sources, out))
         shared = frozenset(name for name, count in names.items() if count > 1)
         task = replace(task, format=format, shared=shared)
     identity = _identity(task, sources)
-    with Parts(out, schema(task.columns), identity, part_items, retry_failed) as parts:
+    with Parts(out, task.schema(), identity, part_items, retry_failed, task.rows) as parts:
 
         def left():
-            for item in find_items(sources, out):
+            for item in task.items(sources, out):
                 if not parts.done or fingerprint(item.key) not in parts.done:
                     yield item
 
-        total = sum(1 for _ in find_items(sources, out))
+        total = sum(1 for _ in task.items(sources, out))
         to_do = sum(1 for _ in left()) if parts.done else total
         progress = Progress(to_do, total - to_do, stream)
         rows = 0
@@ -182,7 +192,7 @@ def _road(task, items, readers, workers, scheduler, size):
             there = stack.enter_context(cluster(task, workers, scheduler))
             function, finish = task.run, lambda batch: batch
         else:
-            there = Processes(readers or min(8, max(1, available_cores() // 2)))
+            there = Processes(readers or _processes(task))
             stack.callback(there.close)
             function, finish = task.prepare, task.finish
         for batch, result in dispatch(function, items, there, size):
@@ -190,6 +200,12 @@ def _road(task, items, readers, workers, scheduler, size):
                 yield batch, _lost(batch, result)
             else:
                 yield batch, finish(result)
+
+
+def _processes(task):
+    """Half of the cores where this process computes, 8 at most; else all."""
+    cores = available_cores()
+    return min(8, max(1, cores // 2)) if isinstance(task, PredictTask) else cores
 
 
 def _lost(items, result):
@@ -206,5 +222,5 @@ def _identity(task, sources):
         "format": task.format or "parquet",
     }
     if isinstance(task, PredictTask):
-        identity["weights"] = task.sha256
+        identity |= {"weights": task.sha256, "precision": task.precision}
     return identity

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from .cutouts import read_item
-from .inputs import fingerprint
+from .inputs import find_items, fingerprint
 from .names import safe_name
 from .profiles import COLUMNS, write_profile
-from .rows import PREDICTED, Failed, failure, row
+from .rows import PREDICTED, Failed, failure, row, schema
 from .stamps import make_stamp, stamp_side
 
 _READING, _COMPUTING = threading.Lock(), threading.Lock()
@@ -56,6 +56,16 @@ class Task:
     shared: frozenset = frozenset()
     threads: int | None = None
 
+    rows = "profiles"
+
+    def items(self, sources, out):
+        """What there is to do, see `pix2prof.inputs.find_items`."""
+        return find_items(sources, out)
+
+    def schema(self):
+        """Schema of the rows."""
+        return schema(self.columns)
+
     def run(self, items):
         """Do all of it: `prepare`, one batch at a time, and `finish`, one at a time.
 
@@ -96,6 +106,8 @@ class PredictTask(Task):
         Of its weights, which must be the same on every worker.
     smallest, crop : int
         Between which the sides of its images lie [pixel].
+    precision : {"float32", "bf16", "auto"}
+        Of the arithmetic.
     """
 
     columns = PREDICTED
@@ -104,6 +116,7 @@ class PredictTask(Task):
     sha256: str = ""
     smallest: int = 256
     crop: int = 256
+    precision: str = "float32"
 
     def check(self):
         """Load the model; ValueError if it is another one here."""
@@ -147,9 +160,9 @@ class PredictTask(Task):
         pairs = [(cutout.image, stamp) for cutout, stamp in good]
         model = self._model()
         try:
-            predictions = list(predict_stamps(pairs, model))
+            predictions = list(predict_stamps(pairs, model, precision=self.precision))
         except Exception:  # one of them is at fault: find out which
-            predictions = [_alone(pair, model, predict_stamps) for pair in pairs]
+            predictions = [self._alone(pair, model) for pair in pairs]
         for (cutout, _), prediction in zip(good, predictions, strict=True):
             error = getattr(prediction, "error", prediction)
             try:
@@ -160,13 +173,14 @@ class PredictTask(Task):
                 batch.failures.append(failure(cutout.key, cutout.name, "predict", error))
         return batch
 
+    def _alone(self, pair, model):
+        """The prediction for one image, or what it raises."""
+        from .predictions import predict_stamps
 
-def _alone(pair, model, predict_stamps):
-    """The prediction for one image, or what it raises."""
-    try:
-        return next(predict_stamps([pair], model))
-    except Exception as error:
-        return error
+        try:
+            return next(predict_stamps([pair], model, precision=self.precision))
+        except Exception as error:
+            return error
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,7 @@ def test_results_of_something_else_are_refused(model, folder, tmp_path):
     other = save_tiny_model(tmp_path / "other")
     for again, where, words in (
         (predict_task(model, band="g"), source, "options.*there.*now"),
+        (predict_task(model, "bf16", band="r"), source, "precision"),
         (task, folder, "sources"),
         (measure_task(band="r"), source, "command"),
     ):

@@ -1,0 +1,97 @@
+"""Cost against size: seconds an image by its side, and a whole run by the number of galaxies."""
+
+import multiprocessing
+import os
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from mock_files import link_images, make_images
+from watched import watch
+
+from pix2prof.cores import available_cores
+from pix2prof.cutouts import read_item
+from pix2prof.inputs import find_items
+from pix2prof.predict import load
+from pix2prof.predictions import predict_stamps
+from pix2prof.stamps import make_stamp, stamp_side
+
+DISTINCT = 24
+
+
+def processor():
+    """Name of the processor."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return os.uname().machine
+
+
+def sizes(options, scratch):
+    """Yield (side, model, cores, reading, predicting, network on the whole image, peak MiB).
+
+    Each in a process of its own; times in milliseconds an image. Prediction cuts and pads every
+    image to what the network takes; the last column gives it the whole image.
+    """
+    for side in options.sides:
+        make_images(scratch / str(side), 6, side=side)
+    for name in options.models:
+        for cores in filter(lambda n: n <= available_cores(), options.cores):
+            for side in options.sides:
+                with multiprocessing.get_context("spawn").Pool(1) as pool:
+                    yield pool.apply(_one_size, (scratch / str(side), side, name, cores))
+
+
+def _one_size(folder, side, name, cores):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    torch.set_num_threads(cores)
+    model, items = load(name), list(find_items([folder]))
+
+    def read():
+        images = [read_item(item, model.crop)[0].image for item in items]
+        sides = [stamp_side(image, model.smallest, model.crop) for image in images]
+        return [(i, make_stamp(i, side)) for i, side in zip(images, sides, strict=True)]
+
+    def whole():
+        model.network.predict(torch.from_numpy(cut)[:, None])
+
+    reading, batch = _seconds(read), read()
+    predicting = _seconds(lambda: list(predict_stamps(batch, model)))
+    cut = model.normalisation.normalise(np.stack([image.data for image, _ in batch]))
+    network = _seconds(whole)
+    times = (1e3 * t / len(items) for t in (reading, predicting, network))
+    return side, name, cores, *times, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _seconds(function):
+    function()
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def counts(options, scratch):
+    """Yield (model, cores, galaxies, seconds, galaxies a second, peak MiB) of whole runs."""
+    make_images(scratch / "few", min(DISTINCT, max(options.counts)))
+    for name in options.models:
+        for cores in filter(lambda n: n <= available_cores(), options.cores):
+            for n in options.counts:
+                folder, out = scratch / f"n{n}", scratch / f"out-{name}-{cores}-{n}"
+                link_images(scratch / "few", folder, n)
+                words = ["predict", folder, "-o", out, "--model", name]
+                seen = watch(words, cores=cores, log=scratch / "log")
+                yield name, cores, n, seen.seconds, n / seen.seconds, 1e9 * seen.memory / 2**20
+
+
+SIZES = (
+    "Cost against the image's side [ms an image], each row a fresh process",
+    ("side", "model", "cores", "read", "predict", "network on the whole", "peak MiB"),
+    sizes,
+)
+COUNTS = (
+    "Cost against the number of galaxies, from the shell, start-up included",
+    ("model", "cores", "galaxies", "seconds", "galaxies/s", "peak MiB of all processes"),
+    counts,
+)

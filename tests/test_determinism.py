@@ -1,0 +1,48 @@
+"""The same image gives the same profile: alone, in any batch, in any order, on any threads."""
+
+import numpy as np
+import pytest
+import torch
+
+from pix2prof.isophotes import measure
+from pix2prof.mock import mock_galaxy
+from pix2prof.predict import describe_images, load
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.concatenate([mock_galaxy(7, k, field=256).images for k in range(3)])
+
+
+@pytest.mark.parametrize("name", ["paper", "pix2prof"])
+def test_released_networks(name, images):
+    model = load(name)
+    whole = describe_images(images, model)
+    order = np.random.default_rng(0).permutation(len(images))
+    torch.set_num_threads(2)
+    two_threads = describe_images(images, model)
+    torch.set_num_threads(1)
+    runs = {
+        "alone": describe_images(images, model, batch_size=1),
+        "in batches of 4, in another order": {
+            key: values[np.argsort(order)]
+            for key, values in describe_images(images[order], model, batch_size=4).items()
+        },
+        "on two threads": two_threads,
+    }
+    for way, said in runs.items():
+        for key in whole.keys() & {"mu", "mu_err", "ellipticity", "centre"}:
+            np.testing.assert_allclose(said[key], whole[key], atol=1e-4, rtol=0, err_msg=way)
+
+
+def test_the_classical_method(images):
+    together = measure(images)
+    for number in (0, 4, 8):
+        alone = measure(images[number])
+        for name in ("mu", "ellipticity", "pa", "centre", "sky"):
+            assert torch.equal(
+                torch.nan_to_num(getattr(alone, name)[0], -1.0),
+                torch.nan_to_num(getattr(together, name)[number], -1.0),
+            )
