@@ -8,6 +8,11 @@ Each name is what `params.yaml` says with the changes that `VARIANTS` names. A r
 is not repeated; one that was cut off goes on from its last epoch. With `--minutes` all decoders
 get the same time in place of the same number of images: a first epoch says how many that are.
 One row a run is added to `--out`, and the table of medians over seeds is printed as Markdown.
+For the whole chain under other parameters there are DVC's experiments, for instance
+
+    dvc exp run --queue -S model.decoder=gru,gru_reinject,transformer -S train.seed=1,2,3
+    dvc exp run --run-all
+    dvc exp show
 """
 
 import argparse
