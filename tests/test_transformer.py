@@ -7,10 +7,11 @@ import torch
 from pix2prof import training
 from pix2prof.batches import Batches
 from pix2prof.config import ModelConfig, TrainConfig
-from pix2prof.dataset import Normalisation
 from pix2prof.networks import build_model, load_model, save_model
 from pix2prof.nodes import Rows
-from pix2prof.predict import load, predict_file
+from pix2prof.normalisation import Normalisation
+from pix2prof.predict import load
+from pix2prof.predictions import predict_file
 from pix2prof.profiles import sma_grid
 from pix2prof.sdss import PIXSCALE, mu_to_intensity
 from pix2prof.transformer import TransformerNetwork
