@@ -43,6 +43,7 @@ class TransformerNetwork(nn.Module):
     """
 
     normalise = None
+    smallest = None
 
     def __init__(
         self,

@@ -140,7 +140,7 @@ def said(trained):
 def test_learns_profiles_and_their_ends(trained, said):
     _, history = trained
     said, mu, n_rows = said
-    assert history.rows[-1]["validation_loss"] < 0.5 * history.rows[0]["validation_loss"]
+    assert history.rows[-1]["validation_loss"] < 0.75 * history.rows[0]["validation_loss"]
     guess = (mu.nanmean(0) - mu).abs().nanmedian()
     assert (said["mu"] - mu).abs().nanmedian() < 0.6 * guess
     length = said["mu"].isfinite().sum(1)
