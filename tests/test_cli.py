@@ -275,7 +275,7 @@ def test_a_command_imports_what_it_needs_alone(model, tmp_path):
     assert imported(HEAVY, "--help") == []
     path = save(tmp_path / "a.fits", galaxy())
     words = ("predict", path, "-o", tmp_path / "out", "--model", model)
-    others = ("matplotlib", "seaborn", "pandas", "pyarrow", "photutils", "scipy.optimize")
+    others = ("matplotlib", "seaborn", "pandas", "pyarrow", "photutils")
     assert imported(("torch", *others), *words) == ["torch"]
 
 

@@ -59,7 +59,7 @@ def test_real_galaxies_keep_their_pixels_and_bad_files_are_left_out(tmp_path, ca
 
 
 def test_without_a_folder_there_are_no_real_galaxies(tmp_path):
-    targets, images = comparison.real_targets(tmp_path / "nowhere", 9, crop=32)
+    targets, images = comparison.real_targets(tmp_path / "nowhere", 9)
     assert targets == [] and len(images) == 0
     found = comparison.compare(
         [Method("a", "A", "1", None)], targets, images, folder=tmp_path, timeout=1.0
