@@ -7,7 +7,8 @@
 Each name is what `params.yaml` says with the changes that `VARIANTS` names. A run that has ended
 is not repeated; one that was cut off goes on from its last epoch. With `--minutes` all decoders
 get the same time in place of the same number of images: a first epoch says how many that are.
-One row a run is added to `--out`, and the table of medians over seeds is printed as Markdown.
+`--out` gets one row for each run asked for, and the table of medians over seeds is printed as
+Markdown.
 For the whole chain under other parameters there are DVC's experiments, for instance
 
     dvc exp run --queue -S model.decoder=gru,gru_reinject,transformer -S train.seed=1,2,3
@@ -206,7 +207,8 @@ def _timed(folder, arguments, config, survey, share):
         return known[key]
     found = images_in(60 * arguments.minutes, config, survey, share)
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({key: found}))
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps({**known, key: found}))
     return found
 
 

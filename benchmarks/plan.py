@@ -89,7 +89,7 @@ def plan(survey, node, disk, gpu=None):
             rates[0][1],
         ]
         if gpu:
-            cells += [f"{n / gpu[0] / 3600:,.1f}", rates[1][1]]
+            cells += [f"{n / rates[1][0] / 3600:,.1f}", rates[1][1]]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 

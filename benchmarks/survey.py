@@ -171,7 +171,9 @@ def rates(options, home, kept):
 
 def soak(options, home):
     """Malformed files and killed workers: every one is accounted for, or AssertionError."""
-    images, out = home / "images", home / "out"
+    images, out = home / "soak", home / "out"
+    shutil.rmtree(images, ignore_errors=True)
+    link_images(home / "images", images, options.n)
     malformed = damage(images)
     shutil.rmtree(out, ignore_errors=True)
     words = ["predict", images, "-o", out, "--model", options.model]

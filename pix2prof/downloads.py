@@ -112,7 +112,8 @@ def _receive(answer, stream, timeout):
     received, started = 0, time.monotonic()
     while chunk := answer.read1(CHUNK):
         received += stream.write(chunk)
-        if received > LARGEST:
+        if stream.tell() > LARGEST:
+            stream.truncate(0)
             raise TryAgain(f"more than {LARGEST} bytes came", spoilt=True)
         if time.monotonic() - started > timeout + received / SLOWEST:
             raise TryAgain(f"too slow: {received} bytes in {timeout:.0f} s")

@@ -103,9 +103,10 @@ class Fetcher:
         NotFound
             If the archive has no such file.
         NoNetwork
-            If the host cannot be reached, or `offline` is set.
+            If the host cannot be reached, is busy or broken in all of `attempts`, asks to wait
+            for longer than `patience`, or `offline` is set: what else is asked of it fares alike.
         ArchiveError
-            If the file did not come whole and good in `attempts`; the message says why.
+            If what came was spoilt each time; the message says how.
         """
         host = urllib.parse.urlsplit(url).netloc
         path = self.cache / name
@@ -124,7 +125,7 @@ class Fetcher:
                 spoilt += failure.spoilt
                 wait = max(self.backoff * 2 ** (attempt - 1), failure.wait)
                 if wait > self.patience and failure.wait > self.patience:
-                    raise ArchiveError(
+                    raise NoNetwork(
                         f"{url}: {host} asks to wait for {failure.wait:.0f} s; start again "
                         "later, what came so far is kept"
                     ) from failure
@@ -133,7 +134,8 @@ class Fetcher:
                     break
                 if attempt < self.attempts:
                     self.log(f"{name}: {reason}; waiting {wait:.0f} s")
-        raise ArchiveError(
+        kind = ArchiveError if spoilt >= SPOILT else NoNetwork
+        raise kind(
             f"{url}: {reason}, {attempt} times over; start again later, what came before is kept"
         )
 

@@ -172,7 +172,11 @@ def write_folder(fetcher, folder, n_galaxies, *, size=LEGACY_SIDE, layer=LAYER, 
     ------
     NoNetwork, ArchiveError
         If the release cannot be had, or the network is gone.
+    ValueError
+        If the side is more than the archive gives.
     """
+    if not 0 < size <= LEGACY_SIDE:
+        raise ValueError(f"a side of {size} px was asked for; it is at most {LEGACY_SIDE}")
     folder = Path(folder)
     table_path, zip_path = fetch_release(fetcher)
     rows, done = [], 0
@@ -236,7 +240,7 @@ def _kpc_per_arcsec(distance, redshift):
 
 def _numbers(column):
     values = np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
-    return np.where(np.isclose(values, 99.999), np.nan, values)
+    return np.where(np.isclose(values, 99.999, rtol=0, atol=1e-6), np.nan, values)
 
 
 def _files_of(path):

@@ -59,6 +59,7 @@ def test_a_cutout_with_gaps_is_noted(server, tmp_path, capsys):
         (["legacy", *PLACE, "--bands", "r"], "HTTP 404"),
         (["legacy", *PLACE, "--size", "600"], "at most 512"),
         (["probes", "-n", "3", "--offline"], "offline: nothing is asked for"),
+        (["probes", "-n", "3", "--size", "600"], "at most 512"),
     ],
 )
 def test_what_goes_wrong_is_one_line(server, tmp_path, capsys, options, words):
@@ -68,6 +69,8 @@ def test_what_goes_wrong_is_one_line(server, tmp_path, capsys, options, words):
     assert not (tmp_path / "out").exists()
 
 
-def test_sides_that_no_command_takes_are_wrong_usage(tmp_path):
+def test_numbers_that_no_command_takes_are_wrong_usage(tmp_path):
     with pytest.raises(SystemExit, match="2"):
         fetch(tmp_path, "legacy", *PLACE, "--size", "16")
+    with pytest.raises(SystemExit, match="2"):
+        fetch(tmp_path, "probes", "-n", "0")

@@ -41,7 +41,7 @@ def test_gpu_hours_only_where_a_gpu_was_measured():
     assert found == (3600.0, "a GPU")
     header, _, first, *_ = plan(MEASURED, 64, 500.0, found)
     assert dict(zip(cells(header), cells(first), strict=True))["GPU-hours"] == "0.0"
-    assert cells(plan(MEASURED, 64, 500.0, found)[4])[-2] == "7.7"
+    assert cells(plan(MEASURED, 64, 500.0, found)[4])[-2] == "14.0"
 
 
 def test_files_that_are_not_accounted_for_are_named(tmp_path):

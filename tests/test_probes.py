@@ -206,6 +206,15 @@ def test_without_network_it_stops_and_keeps_the_galaxies_it_has(fetcher, tmp_pat
     assert (tmp_path / "probes" / "catalogue.csv").read_text().count("ESO479-G001,") == 3
 
 
+def test_a_busy_archive_ends_the_run_and_no_galaxy_is_left_out(server, fetcher, tmp_path):
+    write(fetcher, tmp_path / "probes", n=1)
+    asked = len(server.asked)
+    server.script["/viewer/fits-cutout"] = [status(429, Retry_After="7200")]
+    with pytest.raises(NoNetwork, match="asks to wait"):
+        write(fetcher, tmp_path / "probes", n=2)
+    assert len(server.asked) == asked + 1
+
+
 def test_the_release_survives_a_bad_day_of_its_archive(server, fetcher):
     name = f"/api/records/{probes.RECORD}/files/{probes.PROFILES}/content"
     server.script[name] = [status(503), truncated(0.7), status(429, Retry_After="3")]
