@@ -18,7 +18,6 @@ from pix2prof import metrics
 from pix2prof.gallery import Panel, real_galaxies
 from pix2prof.output import replacing
 from pix2prof.paths import real_folder
-from pix2prof.peer_runs import on_grid
 from pix2prof.profiles import MU_UNIT, read_profile
 from pix2prof.style import save_figure
 
@@ -27,10 +26,15 @@ LIMIT = 25.0
 
 
 def deviation(profile, reference):
-    """Median |difference| [mag arcsec^-2] where `reference` is brighter than `LIMIT`."""
-    mu, there = (on_grid(t["sma"].value, t["mu"].value)[None] for t in (profile, reference))
-    table = metrics.deviations(there, mu, QTable({"pair": [0]}), limit=LIMIT)
-    return table["deviation_bright"].value[0]
+    """Median |difference| [mag arcsec^-2] at the radii of `reference` brighter than `LIMIT`.
+
+    At its own radii, as in ``isophotes.py``, not on an even grid, where the outskirts count more.
+    """
+    sma, mu = reference["sma"].value, reference["mu"].value
+    bright = mu < LIMIT
+    own = profile["sma"].value, profile["mu"].value
+    off = np.abs(np.interp(sma[bright], *own, right=np.nan) - mu[bright])
+    return np.nanmedian(off) if np.isfinite(off).any() else np.nan
 
 
 def main():
