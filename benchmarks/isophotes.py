@@ -17,6 +17,7 @@ import time
 
 import numpy as np
 import torch
+from agreement import LIMIT, deviation
 from astropy.io import fits
 
 from pix2prof.isophotes import Flag, measure
@@ -117,15 +118,16 @@ def print_real():
         reference = folder / "autoprof" / f"{path.stem}.prof"
         if reference.is_file():
             profile = read_profile(reference)
-            mu = np.interp(profile["sma"].value, result.sma.numpy(), result.mu[0].numpy())
-            bright = profile["mu"].value < 25
-            eta = np.nanmedian(np.abs(mu - profile["mu"].value)[bright])
+            eta = deviation(result.sma.numpy(), result.mu[0].numpy(), profile)
             aux = reference.with_suffix(".aux").read_text()
             found = re.search(r"center x: ([\d.]+) pix, y: ([\d.]+)", aux).groups()
             apart = np.linalg.norm(result.centre[0].numpy() - np.array(found, float))
             rows.append((eta, path.stem, apart))
     eta = np.array([row[0] for row in rows])
-    print(f"real galaxies: {came_out} of {len(paths)} above the cut; against AutoProf, mu < 25")
+    print(
+        f"real galaxies: {came_out} of {len(paths)} above the cut; against AutoProf, "
+        f"mu < {LIMIT:g}"
+    )
     print_deviations("", eta)
     for value, name, apart in sorted(rows, reverse=True)[:4]:
         print(f"    {name:32s} {value:.3f}, centres {apart:.1f} px apart")

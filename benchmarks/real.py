@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from agreement import LIMIT, deviation
 from astropy.table import QTable
 
 import pix2prof
@@ -22,19 +23,6 @@ from pix2prof.profiles import MU_UNIT, read_profile
 from pix2prof.style import save_figure
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMIT = 25.0
-
-
-def deviation(profile, reference):
-    """Median |difference| [mag arcsec^-2] at the radii of `reference` brighter than `LIMIT`.
-
-    At its own radii, as in ``isophotes.py``, not on an even grid, where the outskirts count more.
-    """
-    sma, mu = reference["sma"].value, reference["mu"].value
-    bright = mu < LIMIT
-    own = profile["sma"].value, profile["mu"].value
-    off = np.abs(np.interp(sma[bright], *own, right=np.nan) - mu[bright])
-    return np.nanmedian(off) if np.isfinite(off).any() else np.nan
 
 
 def main():
@@ -51,8 +39,9 @@ def main():
     for path, done in zip(paths, pix2prof.predict_files(paths, model), strict=True):
         published = options.galaxies / "autoprof" / f"{path.stem}.prof"
         reference = read_profile(published) if published.is_file() else None
-        both = reference is not None and done.profile is not None
-        eta = deviation(done.profile, reference) if both else np.nan
+        eta = np.nan
+        if reference is not None and done.profile is not None:
+            eta = deviation(done.profile["sma"].value, done.profile["mu"].value, reference)
         note = "failed" if done.error else f"{eta:.2f} mag" if np.isfinite(eta) else ""
         panels.append(Panel(path.stem, done.profile, reference, note))
         words = str(done.error) if done.error else "; ".join(done.profile.meta["flags"])

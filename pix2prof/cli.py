@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from . import __version__, commands
+from .arguments import count, positive
 from .fetch_command import add_fetch
 
 SOURCES = """\
@@ -117,10 +118,10 @@ def build_parser():
         description="Write g, r and i images of mock galaxies with their truth and masks. Killed "
         "and started again, it makes what is left; a larger N adds to what is there.",
     )
-    mock.add_argument("-n", "--number", required=True, type=_count, metavar="N")
-    mock.add_argument("--seed", required=True, type=_count, metavar="S")
+    mock.add_argument("-n", "--number", required=True, type=count, metavar="N")
+    mock.add_argument("--seed", required=True, type=count, metavar="S")
     mock.add_argument("-o", "--out", required=True, type=Path)
-    mock.add_argument("--field", default=512, type=_count, help="side [px]; default 512")
+    mock.add_argument("--field", default=512, type=count, help="side [px]; default 512")
     _add_run_options(mock, "many galaxies")
     mock.set_defaults(run=commands.mock)
     add_fetch(subparsers)
@@ -137,9 +138,9 @@ def _add_image_options(parser):
 
 def _add_run_options(parser, title="many images"):
     many = parser.add_argument_group(title)
-    many.add_argument("--workers", type=_positive, metavar="N", help="of a local Dask cluster")
+    many.add_argument("--workers", type=positive, metavar="N", help="of a local Dask cluster")
     many.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a Dask cluster that runs")
-    many.add_argument("--readers", type=_positive, metavar="N", help="processes, without Dask")
+    many.add_argument("--readers", type=positive, metavar="N", help="processes, without Dask")
     many.add_argument(
         "--retry-failed", action="store_true", help="also do again what OUT/failures.parquet lists"
     )
@@ -147,20 +148,6 @@ def _add_run_options(parser, title="many images"):
 
 def _hdu(text):
     return int(text) if text.isdigit() else text
-
-
-def _count(text):
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{number} is negative")
-    return number
-
-
-def _positive(text):
-    number = _count(text)
-    if number == 0:
-        raise argparse.ArgumentTypeError("it must be at least 1")
-    return number
 
 
 if __name__ == "__main__":

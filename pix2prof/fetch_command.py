@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from .arguments import positive
 from .commands import say
 
 DEFAULT_CACHE = Path("~/.cache/pix2prof")
@@ -42,7 +43,7 @@ def add_fetch(commands):
         description="Write galaxies of PROBES (Zenodo 10456320) with DESI Legacy images in g, r "
         "and z as the folder that data.source: probes reads.",
     )
-    probes.add_argument("-n", "--number", required=True, type=_number, metavar="N")
+    probes.add_argument("-n", "--number", required=True, type=positive, metavar="N")
     _add_common(probes)
     probes.set_defaults(run=_probes)
 
@@ -62,13 +63,6 @@ def _add_common(parser):
         "--cache", type=Path, default=DEFAULT_CACHE, help=f"default {DEFAULT_CACHE}"
     )
     parser.add_argument("--offline", action="store_true", help="use the cache alone")
-
-
-def _number(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} galaxies are too few; at least 1")
-    return number
 
 
 def _side(text):
