@@ -108,6 +108,7 @@ class TrainConfig:
     lr: float = 2e-4
     schedule: Literal["constant", "cosine"] = "cosine"
     teacher_forcing: float = 0.4
+    hold_statistics: float = 1.0
     wobble: float = 10.0
     rotate: bool = True
     precision: Literal["auto", "bf16", "float32"] = "auto"
@@ -120,6 +121,12 @@ class TrainConfig:
             0 <= self.teacher_forcing <= 1,
             "train.teacher_forcing",
             self.teacher_forcing,
+            "in [0, 1]",
+        )
+        _require(
+            0 <= self.hold_statistics <= 1,
+            "train.hold_statistics",
+            self.hold_statistics,
             "in [0, 1]",
         )
         _require(self.wobble >= 0, "train.wobble", self.wobble, "zero or more px")

@@ -137,6 +137,10 @@ class IsophoteNetwork(nn.Module):
         """Forget what was read in the epoch before: the finder has moved on."""
         self.memory = []
 
+    def observe(self, batch, dtype=torch.float32):
+        """Pass a batch, as for `loss`, through the layers that take statistics of it."""
+        self.finder(batch[0], dtype)
+
     def loss(self, batch, config, generator, of_dropout=None, dtype=torch.float32):
         """Loss of a training step.
 

@@ -141,6 +141,10 @@ class Pix2Prof(nn.Module):
     def calibrate(self, train, validation, dtype=torch.float32):
         """The paper's network gives no errors."""
 
+    def observe(self, batch, dtype=torch.float32):
+        """Pass a batch, as for `loss`, through the layers that take statistics of it."""
+        self.encode(batch[0], dtype)
+
     def loss(self, batch, config, generator, of_dropout=None, dtype=torch.float32):
         """Loss of a training step: the mean squared error over all nodes (section 2.2.5).
 

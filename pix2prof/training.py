@@ -10,11 +10,14 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import torch
 
+from .batch_norm import hold_statistics, layers, statistics_anew
 from .batches import batches_for
 from .checkpoint import check_same, load_checkpoint, save_checkpoint
 from .precision import choose_dtype
 
 VALIDATION_BATCH = 32
+OBSERVED = 640
+"""Images whose statistics the batch normalisation takes after an epoch."""
 
 
 class DivergedError(ArithmeticError):
@@ -72,8 +75,11 @@ def fit(
 
     Adam on the mean squared error over all nodes of a batch. Each image is teacher-forced with
     probability ``config.teacher_forcing``, else the network is fed its own outputs. After every
-    epoch the validation set is run without augmentation or teacher, and the weights of the lowest
-    loss are kept. Everything drawn in an epoch is a function of the seed and the epoch.
+    epoch the statistics of the batch normalisation are taken anew over `OBSERVED` images, the
+    validation set is run without augmentation or teacher, and the weights of the lowest loss are
+    kept. Epochs that begin after the share ``config.hold_statistics`` of the images train on
+    these statistics instead of those of each batch, as the network will be used. Everything drawn
+    in an epoch is a function of the seed and the epoch.
 
     Parameters
     ----------
@@ -133,6 +139,8 @@ def fit(
         loss, data_seconds = train_epoch(
             model, optimiser, train, config, epoch, n, history.images, dtype
         )
+        if not holds_statistics(config, history.images):
+            observe(model, train, config, epoch, dtype)
         val_loss, deviation = validate(model, validation, dtype)
         if not math.isfinite(val_loss):
             raise DivergedError(
@@ -207,6 +215,8 @@ def train_epoch(model, optimiser, batches, config, epoch, n_images, seen, dtype)
     parts = np.array_split(order, math.ceil(n_images / config.batch_size))
     total, count, data_seconds = 0.0, 0, 0.0
     model.train()
+    if holds_statistics(config, seen):
+        hold_statistics(model)
     model.begin_epoch()
     for number, indices in enumerate(parts, 1):
         start = time.perf_counter()
@@ -230,6 +240,37 @@ def train_epoch(model, optimiser, batches, config, epoch, n_images, seen, dtype)
         total += squares
         count += n_nodes
     return total / count, data_seconds
+
+
+def holds_statistics(config, seen):
+    """Whether an epoch that begins after `seen` images trains on held statistics."""
+    return seen >= config.hold_statistics * config.images and seen > 0
+
+
+@torch.no_grad()
+def observe(model, batches, config, epoch, dtype):
+    """Take the statistics of the batch normalisation anew, over images of the training set.
+
+    Parameters
+    ----------
+    model
+        A network with ``observe(batch, dtype)``; its mode is left as it was.
+    batches
+        See `pix2prof.batches.batches_for`.
+    config : pix2prof.config.TrainConfig
+        Batches have the size, and images the shifts and turns, of training.
+    epoch : int
+        What is drawn is a function of the seed and of it.
+    dtype : torch.dtype
+    """
+    if not layers(model):
+        return
+    generator = np.random.default_rng([config.seed, epoch, OBSERVED])
+    order = generator.permutation(len(batches.pairs))[:OBSERVED]
+    with statistics_anew(model):
+        for indices in np.array_split(order, math.ceil(len(order) / config.batch_size)):
+            batch = batches.load(indices, config, generator)
+            model.observe([x.to(model.device) for x in batch], dtype)
 
 
 def learning_rate(config, seen):

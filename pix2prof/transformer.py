@@ -116,6 +116,10 @@ class TransformerNetwork(nn.Module):
     def begin_epoch(self):
         """Nothing is kept from batch to batch."""
 
+    def observe(self, batch, dtype=torch.float32):
+        """Pass a batch, as for `loss`, through the layers that take statistics of it."""
+        self.encoder.maps(binned(batch[0], self.binning), dtype)
+
     def loss(self, batch, config, generator, of_dropout=None, dtype=torch.float32):
         """Loss of a training step: negative logarithms of the Laplace likelihoods of mu and end.
 

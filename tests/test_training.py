@@ -1,4 +1,5 @@
 import errno
+import itertools
 import os
 from dataclasses import replace
 
@@ -112,6 +113,49 @@ class TestLearning:
         assert again == pytest.approx(
             (best["validation_loss"], best["validation_deviation"]), rel=1e-6
         )
+
+    def test_validation_sees_the_statistics_of_many_batches(self):
+        train = Discs(20, 1)
+        model = small_model(train)
+        batches = Batches(train, model.nodes, NORMALISATION, CROP)
+        before = [x.clone() for x in model.state_dict().values()]
+        model.eval()
+        training.observe(model, batches, SMALL, 1, torch.float32)
+        changed = [
+            name
+            for (name, x), y in zip(model.state_dict().items(), before, strict=True)
+            if not torch.equal(x, y)
+        ]
+        assert changed and not model.training
+        assert all(
+            name.endswith(("running_mean", "running_var", "batches_tracked")) for name in changed
+        )
+        norm = model.encoder.stem[1]
+        once = norm.running_mean.clone()
+        training.observe(model, batches, SMALL, 1, torch.float32)
+        torch.testing.assert_close(norm.running_mean, once, rtol=0, atol=0)
+        training.observe(model, batches, SMALL, 2, torch.float32)
+        assert not torch.equal(norm.running_mean, once)
+
+    def test_statistics_are_held_from_the_epoch_that_was_asked_for(self):
+        config, seen = replace(SMALL, hold_statistics=0.5), []
+        train = Discs(20, 1)
+        model = small_model(train)
+        norm = model.encoder.stem[1]
+        training.fit(
+            model,
+            train,
+            Discs(6, 2),
+            config,
+            normalisation=NORMALISATION,
+            crop=CROP,
+            epoch_images=10,
+            log=lambda line: seen.append((norm.running_mean.clone(), norm.weight.clone())),
+        )
+        means, weights = zip(*seen, strict=True)
+        moved = [not torch.equal(a, b) for a, b in itertools.pairwise(means)]
+        assert moved == [True, False, False]
+        assert not torch.equal(weights[1], weights[3])
 
     def test_bfloat16_learns_alike(self):
         config = replace(SMALL, images=80, lr=1e-3)
