@@ -36,11 +36,12 @@ compare: $(READY) $(PEER)/.ready
 	mkdir -p docs/comparison
 	cp figures/compare_* results/comparison/* results/table2.md docs/comparison/
 
-PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 train.images=100000 \
-         train.schedule=constant train.batch_size=8 train.lr=2e-4 model.step=0.2 model.binning=1
+PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 train.images=100000
 
 paper: $(READY)
 	. "$(BIN)/activate" && dvc exp run --name paper $(PAPER:%=-S %)
+	rm -rf docs/paper_scale && mkdir -p docs/paper_scale
+	cp -r results figures params.yaml dvc.lock docs/paper_scale/
 
 ISOPHOTE := data.n_galaxies=1500 data.n_validation=60 data.seed=2021 data.crop=448 \
             data.small_share=0.3 model.decoder=isophote train.images=22000 \

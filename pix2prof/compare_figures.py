@@ -27,6 +27,8 @@ from pix2prof.tables import PAPER_SECONDS, PERSON
 
 LEVELS = (23.0, 25.0)
 LEGEND_COLUMNS = 4
+LETTER = 0.047
+"""Mean width of a letter of the galleries' titles [inches]."""
 
 
 @paper_style
@@ -189,7 +191,8 @@ def isophote_gallery(
         ax.set_xlim(0.3, 120)
         bright_up(ax, *limits)
         ax.tick_params(labelleft=column == 0, labelbottom=k + n_columns >= len(rows))
-        title = f"{short_name(comparison.images['name'][row])} ${comparison.images['band'][row]}$"
+        name = short_name(comparison.images["name"][row], int(wide / LETTER) - 4)
+        title = f"{name} ${comparison.images['band'][row]}$"
         words = "\n".join([title, *filter(None, [notes[k]])])
         fig.text(x + 0.01, top + 0.02 / height, words, fontsize=5.5, va="bottom", linespacing=1.1)
     handles = [plt.Line2D([], [], color="k", lw=1.6)] if np.isfinite(shown[0]).any() else []

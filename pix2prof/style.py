@@ -163,6 +163,17 @@ def method_style(name):
     return METHODS.get(name) or OTHERS[sum(map(ord, name)) % len(OTHERS)]
 
 
-def short_name(name):
-    """Leave the survey off a galaxy's name, for a small panel."""
-    return str(name).removeprefix("SDSS ")
+def short_name(name, longest=None):
+    """Leave the survey off a galaxy's name, for a small panel.
+
+    Parameters
+    ----------
+    name : str
+    longest : int, optional
+        Characters that there is room for; a longer name loses its middle.
+    """
+    name = str(name).removeprefix("SDSS ")
+    if longest is None or len(name) <= longest:
+        return name
+    before = (longest - 1) // 2
+    return f"{name[:before]}\N{HORIZONTAL ELLIPSIS}{name[before + 1 - longest :]}"

@@ -1,3 +1,6 @@
+import itertools
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -62,6 +65,19 @@ def test_without_images_there_are_profiles_alone():
     fig = figures.isophote_gallery(synthetic(), range(6))
     assert len(fig.axes) == 6
     assert len(fig.axes[0].lines) == 4
+
+
+def test_titles_stay_in_their_columns():
+    compared = synthetic()
+    names = [f"J1237648721789256091-manga-{k:02d}-r" for k in range(6)]
+    compared = replace(compared, images=compared.images.copy())
+    compared.images["name"] = names
+    fig = figures.isophote_gallery(compared, range(6), n_columns=6)
+    titles = [text for text in fig.texts if "J123" in text.get_text()]
+    boxes = [text.get_window_extent() for text in titles]
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes)) and len(boxes) == 6
+    assert len({text.get_text() for text in titles}) == 6
+    assert all(text.get_text().split()[0].endswith(f"{k:02d}-r") for k, text in enumerate(titles))
 
 
 def test_the_same_figure_twice_is_the_same_bytes(tmp_path):
