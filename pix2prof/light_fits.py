@@ -88,33 +88,16 @@ def sersic_fit(profiles):
         for values in (profiles.sma, profiles.mu, profiles.mu_err, profiles.off)
     )
     root = np.where(use, 1 / np.sqrt(error**2 + MISFIT**2), 0.0)
-    last = sma[:, -1]
-    n, falls = _best_index(np.log(sma / last[:, None]), mu, root)
-    power = (sma / last[:, None]) ** (1 / n)[:, None]
-    weight = root**2 / (root**2).sum(1, keepdims=True)
-    above = power - _dot(weight, power)[:, None]
-    rise = _dot(weight * above, mu) / _dot(weight * above, above)
-    b = gammaincinv(2 * n, 0.5)
-    radius = last * (MAG * b / rise) ** n
-    mu_e = _dot(weight, mu) - rise * _dot(weight, power) + MAG * b
-    scatter = _scatter(mu - sersic(sma, *(x[:, None] for x in (n, radius, mu_e))), use)
-    jacobian = sersic_slopes(sma, n[:, None], radius[:, None])
-    jacobian = np.nan_to_num(jacobian * root[:, :, None], posinf=0.0, neginf=0.0)
+    fitted, falls = _sersic_values(sma, mu, root)
+    n, radius, mu_e = (value[:, None] for value in fitted)
+    scatter = _scatter(mu - sersic(sma, n, radius, mu_e), use)[:, None]
+    jacobian = sersic_slopes(sma, n, radius) * root[:, :, None]
+    jacobian[~np.isfinite(jacobian)] = 0.0
     weights = np.linalg.pinv(jacobian) * root[:, None]
-    few = (profiles.there & (profiles.sma >= SERSIC_FROM)).sum(1)
-    reasons = np.array(
-        [_sersic_reason(*one) for one in zip(few, falls, n, radius, mu_e, last, strict=True)],
-        object,
-    )
-    places = Rows(sma)
+    places, reasons = Rows(sma), _sersic_reasons(profiles, falls, *fitted)
     return tuple(
-        Quantities(
-            value,
-            Deviation(mu=weights[:, k] * off, misfit=weights[:, k] * scatter[:, None]),
-            places,
-            reasons,
-        )
-        for k, value in enumerate((n, radius, mu_e))
+        Quantities(value, Deviation(mu=along * off, misfit=along * scatter), places, reasons)
+        for value, along in zip(fitted, weights.transpose(1, 0, 2), strict=True)
     )
 
 
@@ -145,12 +128,25 @@ def _sersic_rows(profiles):
     return np.minimum(first + rows, profiles.n[:, None] - 1), use
 
 
-def _best_index(place, mu, root):
+def _sersic_values(sma, mu, root):
+    """The best n, R_e and mu_e, each (B,), and whether the profile falls off."""
+    last = sma[:, -1]
+    place = np.log(sma / last[:, None])
+    weight = root**2 / (root**2).sum(1, keepdims=True)
+    n, falls = _best_index(place, mu, weight)
+    power = np.exp(place / n[:, None])
+    above = weight * (power - _dot(weight, power)[:, None])
+    rise = _dot(above, mu) / _dot(above, power)
+    b = gammaincinv(2 * n, 0.5)
+    mu_e = _dot(weight, mu) - rise * _dot(weight, power) + MAG * b
+    return (n, last * (MAG * b / rise) ** n, mu_e), falls
+
+
+def _best_index(place, mu, weight):
     """n at which mu is most closely correlated with exp(place / n), and whether it rises.
 
     From the best of `STARTS` by Newton's steps, kept between its neighbours by bisection.
     """
-    weight = root**2 / (root**2).sum(1, keepdims=True)
     weighted = weight * (mu - _dot(weight, mu)[:, None])
     starts = np.geomspace(1 / INDICES[1], 1 / INDICES[0], STARTS)
     powers = np.exp(starts[:, None] * place[:, None])
@@ -188,18 +184,26 @@ def _closeness_slopes(inverse, place, weight, weighted):
     return once - mixed, twice - once**2 - squares + 2 * mixed**2
 
 
-def _sersic_reason(few, falls, n, radius, mu_e, last):
-    if few < MIN_ROWS:
-        return f"only {few} rows beyond {SERSIC_FROM:g} arcsec"
-    if not falls:
-        return "the Sersic fit failed: the profile does not fall off"
-    if not WITHIN[0] <= n <= WITHIN[1]:
-        return f"the Sersic fit ran to its limit (n = {n:.2f})"
-    if not SMALLEST_RADIUS < radius < 10 * last:
-        return f"the Sersic fit ran to its limit (R_e = {radius:.3g} arcsec)"
-    if not EFFECTIVE_MU[0] < mu_e < EFFECTIVE_MU[1]:
-        return f"the Sersic fit ran to its limit (mu_e = {mu_e:.2f})"
-    return ""
+def _sersic_reasons(profiles, falls, n, radius, mu_e):
+    """Why there is no Sersic function, each in words, empty where there is one."""
+    count = (profiles.there & (profiles.sma >= SERSIC_FROM)).sum(1)
+    last, limit = profiles.sma[:, -1], "the Sersic fit ran to its limit"
+    found = (
+        Quantities(n, Deviation(), profiles.rows, np.full(len(n), "", object))
+        .unless(count < MIN_ROWS, lambda k: f"only {count[k]} rows beyond {SERSIC_FROM:g} arcsec")
+        .unless(~falls, "the Sersic fit failed: the profile does not fall off")
+        .unless(~_between(n, *WITHIN), lambda k: f"{limit} (n = {n[k]:.2f})")
+        .unless(
+            ~_between(radius, SMALLEST_RADIUS, 10 * last),
+            lambda k: f"{limit} (R_e = {radius[k]:.3g} arcsec)",
+        )
+        .unless(~_between(mu_e, *EFFECTIVE_MU), lambda k: f"{limit} (mu_e = {mu_e[k]:.2f})")
+    )
+    return found.reasons
+
+
+def _between(value, low, high):
+    return (value >= low) & (value <= high)
 
 
 def _dot(one, other):
