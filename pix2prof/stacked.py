@@ -155,16 +155,20 @@ def stack(tables, least):
     kept = [k for k, count in enumerate(n) if count >= least]
     if not kept:
         return None, kept, n
-    longest = max(n)
-    stacked = {
-        name: np.stack([np.pad(usable[k][name], (0, longest - n[k]), mode="edge") for k in kept])
-        for name in NAMES
-    }
+    stacked = {name: _padded([usable[k][name] for k in kept]) for name in NAMES}
     profiles = Profiles(**stacked, n=np.array([n[k] for k in kept]))
     unsummed = np.array(["growth" not in tables[k].colnames for k in kept])
     if unsummed.any():
         profiles.growth[unsummed] = profiles.summed()[unsummed]
     return profiles, kept, n
+
+
+def _padded(columns):
+    """Arrays of any length one below the other, the last value of each repeated."""
+    out = np.empty((len(columns), max(map(len, columns))))
+    for row, values in zip(out, columns, strict=True):
+        row[: len(values)], row[len(values) :] = values, values[-1]
+    return out
 
 
 def _usable(table):
