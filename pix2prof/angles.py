@@ -2,6 +2,8 @@
 
 import numpy as np
 from astropy import units as u
+from astropy.coordinates import ICRS, SkyCoord
+from astropy.wcs.utils import wcs_to_celestial_frame
 
 
 def sky_angles(wcs, x, y, pa):
@@ -21,9 +23,23 @@ def sky_angles(wcs, x, y, pa):
     pa : astropy.units.Quantity
         In [0, 180) degrees, the same shape.
     """
-    places = wcs.pixel_to_world([x, x + 1, x], [y, y, y + 1]).icrs
-    east, north = places[0].spherical_offsets_to(places[1:])
-    angle = np.arctan2(
-        np.cos(pa) * east[0] + np.sin(pa) * east[1], np.cos(pa) * north[0] + np.sin(pa) * north[1]
+    ra, dec = _icrs(wcs, [x, x + 1, x], [y, y, y + 1])
+    across = ra[1:] - ra[0]
+    east = np.cos(dec[1:]) * np.sin(across)
+    north = np.sin(dec[1:] - dec[0]) + np.cos(dec[1:]) * np.sin(dec[0]) * (
+        2 * np.sin(0.5 * across) ** 2
     )
+    cosine, sine = np.cos(pa), np.sin(pa)
+    angle = np.arctan2(cosine * east[0] + sine * east[1], cosine * north[0] + sine * north[1])
     return angle.to(pa.unit) % (180 * u.deg)
+
+
+def _icrs(wcs, x, y):
+    """Right ascension and declination [rad] of pixels."""
+    world = wcs.pixel_to_world_values(x, y)
+    places = [np.radians(world[axis]) for axis in (wcs.wcs.lng, wcs.wcs.lat)]
+    frame = wcs_to_celestial_frame(wcs)
+    if not isinstance(frame, ICRS):  # coordinates are slow to make, and most need none
+        places = SkyCoord(*places, unit="rad", frame=frame).icrs
+        places = places.ra.rad, places.dec.rad
+    return places

@@ -1,10 +1,11 @@
-"""An exponential disc and a Sersic function fitted to a profile, with errors."""
+"""An exponential disc and a Sersic function fitted to many profiles at once, with errors."""
 
 import numpy as np
-from scipy.optimize import curve_fit
 from scipy.special import gammaincinv
 
-from pix2prof.propagation import Measured, correlated_draws
+from pix2prof.propagation import Deviation, Rows
+from pix2prof.quantities import Quantities
+from pix2prof.stacked import MAG, pick
 
 MIN_ROWS = 8
 DISC_FROM = 0.35
@@ -12,63 +13,92 @@ SERSIC_FROM = 2.0
 SERSIC_ROWS = 120
 MU_FLOOR = 0.02
 MISFIT = 0.1
-MISFIT_LENGTH = 0.5
-MAG = 2.5 / np.log(10)
+INDICES = (0.2, 10.0)
+WITHIN = (0.21, 9.9)
+SMALLEST_RADIUS = 0.1
+EFFECTIVE_MU = (10.0, 35.0)
+STARTS = 24
+ROUNDS = 60
+EXACT = 1e-11
 
 
-class NotMeasured(ValueError):
-    """A parameter that the profile does not hold; the message is the reason."""
-
-
-def disc_fit(profile):
-    """Exponential disc: h [arcsec] and mu_0 [mag arcsec^-2].
+def disc_fit(profiles):
+    """Exponential discs: h [arcsec] and mu_0 [mag arcsec^-2].
 
     A straight line is fitted to mu between `DISC_FROM` of the last radius and the last radius,
     weighed by the errors, with two rounds of clipping at three standard deviations.
+
+    Parameters
+    ----------
+    profiles : pix2prof.stacked.Profiles
+
+    Returns
+    -------
+    h, mu_0 : pix2prof.quantities.Quantities
     """
-    sma, mu, error = profile["sma"], profile["mu"], np.hypot(profile["mu_err"], MISFIT)
-    use = outer = sma >= DISC_FROM * sma[-1]
+    sma, mu, there = profiles.sma, profiles.mu, profiles.there
+    weight = 1 / (profiles.mu_err**2 + MISFIT**2)
+    use = outer = there & (sma >= DISC_FROM * sma[:, -1:])
+    reasons = np.full(len(sma), "", object)
     for _ in range(3):
-        if use.sum() < MIN_ROWS:
-            raise NotMeasured(f"only {use.sum()} rows in the outer profile")
-        (slope, zero), covariance = np.polyfit(sma[use], mu[use], 1, w=1 / error[use], cov=True)
-        residual = mu - (zero + slope * sma)
-        scatter = max(1.4826 * np.median(np.abs(residual[use])), MU_FLOOR)
-        used, use = use, outer & (np.abs(residual) < 3 * scatter)
-    if slope <= 3 * np.sqrt(covariance[0, 0]):
-        raise NotMeasured("the outer profile does not fall off")
-    design = np.stack((sma[used], np.ones(used.sum())), 1)
-    of_slope, of_zero = _carried(design, error, residual, np.flatnonzero(used), profile)
-    h = Measured(MAG / slope, -MAG / slope**2 * of_slope)
-    return h, Measured(float(zero), of_zero)
+        few = use.sum(1)
+        for k in np.flatnonzero((few < MIN_ROWS) & (reasons == "")):
+            reasons[k] = f"only {few[k]} rows in the outer profile"
+        here = np.where(use, weight, 0.0)
+        total = here.sum(1)
+        middle = _dot(here, sma) / total
+        off = here * (sma - middle[:, None])
+        spread = _dot(off, sma)
+        slope = _dot(off, mu) / spread
+        zero = _dot(here, mu) / total - slope * middle
+        residual = mu - zero[:, None] - slope[:, None] * sma
+        scatter = _scatter(residual, use)
+        used, near = use, np.abs(residual) < 3 * np.maximum(scatter, MU_FLOOR)[:, None]
+        use = outer & near
+    of_slope = off / spread[:, None]
+    of_zero = here / total[:, None] - middle[:, None] * of_slope
+    variance = _dot(here, residual**2) / (used.sum(1) - 2) / spread
+    flat = ~(slope > 3 * np.sqrt(variance))
+    reasons[flat & (reasons == "")] = "the outer profile does not fall off"
+    of_slope, of_zero = (
+        Deviation(mu=weights * profiles.off, misfit=weights * scatter[:, None])
+        for weights in (of_slope, of_zero)
+    )
+    h = Quantities(MAG / slope, of_slope * (-MAG / slope**2), profiles.rows, reasons)
+    return h, Quantities(zero, of_zero, profiles.rows, reasons)
 
 
-def sersic_fit(profile):
-    """One Sersic function: n, R_e [arcsec], mu_e, beyond the PSF."""
-    sma, mu = profile["sma"], profile["mu"]
-    use = np.flatnonzero(sma >= SERSIC_FROM)
-    if len(use) < MIN_ROWS:
-        raise NotMeasured(f"only {len(use)} rows beyond {SERSIC_FROM:g} arcsec")
-    use = use[np.unique(np.linspace(0, len(use) - 1, SERSIC_ROWS).round().astype(int))]
-    error = np.hypot(profile["mu_err"], MISFIT)
-    middle = float(np.interp(0.5 * profile["growth"][-1], profile["growth"], sma))
-    guess = (1.5, max(middle, 0.5), float(np.interp(middle, sma, mu)))
-    bounds = ((0.2, 0.1, 10.0), (10.0, 10 * sma[-1], 35.0))
-    try:
-        best, covariance = curve_fit(
-            sersic, sma[use], mu[use], guess, error[use], bounds=bounds, max_nfev=2000
-        )
-    except (RuntimeError, ValueError) as failure:
-        raise NotMeasured(f"the Sersic fit failed: {failure}") from failure
-    if not np.isfinite(covariance).all() or best[0] < 0.21 or best[0] > 9.9:
-        raise NotMeasured(f"the Sersic fit ran to its limit (n = {best[0]:.2f})")
-    steps = 1e-4 * np.diag(best)
-    jacobian = np.stack(
-        [(sersic(sma[use], *(best + step)) - sersic(sma[use], *(best - step))) / (2 * step.sum())
-         for step in steps], 1,
-    )  # fmt: skip
-    off = _carried(jacobian, error, mu - sersic(sma, *best), use, profile)
-    return tuple(Measured(float(value), draws) for value, draws in zip(best, off, strict=True))
+def sersic_fit(profiles):
+    """One Sersic function: n, R_e [arcsec], mu_e, beyond the PSF.
+
+    For a given n, mu is linear in sma^(1/n): what is searched for is 1/n alone, where that power
+    and mu are most closely correlated.
+
+    Parameters
+    ----------
+    profiles : pix2prof.stacked.Profiles
+
+    Returns
+    -------
+    n, R_e, mu_e : pix2prof.quantities.Quantities
+    """
+    rows, use = _sersic_rows(profiles)
+    sma, mu, error, off = (
+        np.take_along_axis(values, rows, 1)
+        for values in (profiles.sma, profiles.mu, profiles.mu_err, profiles.off)
+    )
+    root = np.where(use, 1 / np.sqrt(error**2 + MISFIT**2), 0.0)
+    fitted, falls = _sersic_values(sma, mu, root)
+    n, radius, mu_e = (value[:, None] for value in fitted)
+    scatter = _scatter(mu - sersic(sma, n, radius, mu_e), use)[:, None]
+    jacobian = sersic_slopes(sma, n, radius) * root[:, :, None]
+    jacobian[~np.isfinite(jacobian)] = 0.0
+    weights = np.linalg.pinv(jacobian) * root[:, None]
+    places, reasons = Rows(sma), _sersic_reasons(profiles, falls, *fitted)
+    return tuple(
+        Quantities(value, Deviation(mu=along * off, misfit=along * scatter), places, reasons)
+        for value, along in zip(fitted, weights.transpose(1, 0, 2), strict=True)
+    )
 
 
 def sersic(sma, n, radius, mu_e):
@@ -77,11 +107,111 @@ def sersic(sma, n, radius, mu_e):
     return mu_e + MAG * b * ((sma / radius) ** (1 / n) - 1)
 
 
-def _carried(jacobian, error, residual, rows, profile):
-    """Draws of a fit's parameters: of the errors of its rows, and of how it misses them.
+def sersic_slopes(sma, n, radius):
+    """Derivatives of `sersic` by n, radius and mu_e, along a new last axis."""
+    b, step = gammaincinv(2 * n, 0.5), 1e-4 * n
+    of_b = (gammaincinv(2 * (n + step), 0.5) - gammaincinv(2 * (n - step), 0.5)) / (2 * step)
+    ratio = sma / radius
+    power = ratio ** (1 / n)
+    of_n = MAG * (of_b * (power - 1) - b * power * np.log(ratio) / n**2)
+    of_radius = -MAG * b * power / (n * radius)
+    return np.stack((of_n, of_radius, np.ones_like(power)), -1)
 
-    Both hang together along the profile, so that more rows do not make the fit much surer.
+
+def _sersic_rows(profiles):
+    """Rows (B, `SERSIC_ROWS`) spread evenly over those to fit, and which of them to use."""
+    first = (profiles.there & (profiles.sma < SERSIC_FROM)).sum(1)[:, None]
+    count, number = profiles.n[:, None] - first, np.arange(SERSIC_ROWS)
+    spread = np.round(np.linspace(0, count - 1, SERSIC_ROWS, axis=1)[:, :, 0]).astype(int)
+    rows = np.where(count > SERSIC_ROWS, spread, number)
+    use = number < count
+    return np.minimum(first + rows, profiles.n[:, None] - 1), use
+
+
+def _sersic_values(sma, mu, root):
+    """The best n, R_e and mu_e, each (B,), and whether the profile falls off."""
+    last = sma[:, -1]
+    place = np.log(sma / last[:, None])
+    weight = root**2 / (root**2).sum(1, keepdims=True)
+    n, falls = _best_index(place, mu, weight)
+    power = np.exp(place / n[:, None])
+    above = weight * (power - _dot(weight, power)[:, None])
+    rise = _dot(above, mu) / _dot(above, power)
+    b = gammaincinv(2 * n, 0.5)
+    mu_e = _dot(weight, mu) - rise * _dot(weight, power) + MAG * b
+    return (n, last * (MAG * b / rise) ** n, mu_e), falls
+
+
+def _best_index(place, mu, weight):
+    """n at which mu is most closely correlated with exp(place / n), and whether it rises.
+
+    From the best of `STARTS` by Newton's steps, kept between its neighbours by bisection.
     """
-    scatter = 1.4826 * np.median(np.abs(residual[rows]))
-    off = profile["d_mu"] + scatter * correlated_draws(profile["sma"], MISFIT_LENGTH, 0.0, seed=2)
-    return np.linalg.pinv(jacobian / error[rows, None]) @ (off / error)[:, rows].T
+    weighted = weight * (mu - _dot(weight, mu)[:, None])
+    starts = np.geomspace(1 / INDICES[1], 1 / INDICES[0], STARTS)
+    powers = np.exp(starts[:, None] * place[:, None])
+    mean = np.einsum("bst,bt->bs", powers, weight)
+    square = np.einsum("bst,bst,bt->bs", powers, powers, weight) - mean**2
+    closeness = np.einsum("bst,bt->bs", powers, weighted) / np.sqrt(square)
+    best = np.nan_to_num(closeness, nan=-np.inf).argmax(1)
+    falls = pick(closeness, best) > 0
+    low, high = starts[np.maximum(best - 1, 0)], starts[np.minimum(best + 1, STARTS - 1)]
+    inverse, moving = starts[best], np.ones(len(best), bool)
+    for _ in range(ROUNDS):
+        slope, curvature = _closeness_slopes(inverse, place, weight, weighted)
+        low, high = np.where(slope > 0, inverse, low), np.where(slope > 0, high, inverse)
+        step = inverse - slope / curvature
+        inside = (curvature < 0) & (step >= low) & (step <= high)
+        step = np.where(inside, step, 0.5 * (low + high))
+        moved = np.where(moving, step, inverse)
+        moving &= np.abs(moved - inverse) > EXACT * inverse
+        inverse = moved
+        if not moving.any():
+            break
+    return 1 / inverse, falls
+
+
+def _closeness_slopes(inverse, place, weight, weighted):
+    """First and second derivative of the logarithm of the correlation, by 1/n."""
+    power = np.exp(inverse[:, None] * place)
+    basis = np.stack((power, power * place, power * place**2), 1)
+    basis -= np.einsum("bkt,bt->bk", basis, weight)[:, :, None]
+    along = np.einsum("bkt,bt->bk", basis, weighted)
+    pairs = np.einsum("bkt,bt,blt->bkl", basis[:, :2], weight, basis)
+    once, twice = along[:, 1] / along[:, 0], along[:, 2] / along[:, 0]
+    mixed = pairs[:, 0, 1] / pairs[:, 0, 0]
+    squares = (pairs[:, 0, 2] + pairs[:, 1, 1]) / pairs[:, 0, 0]
+    return once - mixed, twice - once**2 - squares + 2 * mixed**2
+
+
+def _sersic_reasons(profiles, falls, n, radius, mu_e):
+    """Why there is no Sersic function, each in words, empty where there is one."""
+    count = (profiles.there & (profiles.sma >= SERSIC_FROM)).sum(1)
+    last, limit = profiles.sma[:, -1], "the Sersic fit ran to its limit"
+    found = (
+        Quantities(n, Deviation(), profiles.rows, np.full(len(n), "", object))
+        .unless(count < MIN_ROWS, lambda k: f"only {count[k]} rows beyond {SERSIC_FROM:g} arcsec")
+        .unless(~falls, "the Sersic fit failed: the profile does not fall off")
+        .unless(~_between(n, *WITHIN), lambda k: f"{limit} (n = {n[k]:.2f})")
+        .unless(
+            ~_between(radius, SMALLEST_RADIUS, 10 * last),
+            lambda k: f"{limit} (R_e = {radius[k]:.3g} arcsec)",
+        )
+        .unless(~_between(mu_e, *EFFECTIVE_MU), lambda k: f"{limit} (mu_e = {mu_e[k]:.2f})")
+    )
+    return found.reasons
+
+
+def _between(value, low, high):
+    return (value >= low) & (value <= high)
+
+
+def _dot(one, other):
+    return np.einsum("bt,bt->b", one, other)
+
+
+def _scatter(residual, use):
+    """Standard deviation of the rows in use, from their median deviation; shape (B,)."""
+    size = np.sort(np.where(use, np.abs(residual), np.inf), axis=1)
+    count = use.sum(1)
+    return 1.4826 * 0.5 * (pick(size, (count - 1) // 2) + pick(size, count // 2))

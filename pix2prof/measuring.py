@@ -129,5 +129,5 @@ def _table(image, isophotes, **meta):
             f"no signal was found ({', '.join(words) or 'no positive intensity'})",
             "check the centre (--centre) and the mask",
         )
-    note_parameters(table)
+    note_parameters([table])
     return table

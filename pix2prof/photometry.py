@@ -1,17 +1,23 @@
-"""Structural parameters of a galaxy, read off its profile: sizes, magnitudes, disc, Sersic."""
+"""Structural parameters of galaxies, read off their profiles: sizes, magnitudes, disc, Sersic."""
 
 import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
-from pix2prof.light_fits import MAG, MIN_ROWS, NotMeasured, disc_fit, sersic_fit
+from pix2prof.light_fits import MIN_ROWS, disc_fit, sersic_fit
 from pix2prof.profiles import MU_UNIT
-from pix2prof.propagation import TO_TRUTH, Measured, correlated_draws
-from pix2prof.sdss import ZEROPOINT, flux_to_mag, mu_to_intensity
+from pix2prof.sizes import (
+    concentration,
+    flux_radius,
+    isophotal_magnitude,
+    isophotal_radius,
+    magnitude,
+    total_flux,
+)
+from pix2prof.stacked import stack
 
 ISOPHOTES = (23.5, 25.0)
-MAX_MU_ERR = 0.3
-BEYOND = 0.3
+TOGETHER = 32
 ARCSEC, MAGNITUDE, NO_UNIT = u.arcsec, u.mag, u.dimensionless_unscaled
 PARAMETERS = {
     "R_23.5": ARCSEC, "m_23.5": MAGNITUDE, "R_25": ARCSEC, "m_25": MAGNITUDE, "R_50": ARCSEC,
@@ -25,15 +31,16 @@ def structural_parameters(table):
     """Structural parameters from one profile.
 
     The profile is used up to its signal-to-noise cut (``nvalid`` in the metadata), else to the
-    first row whose error exceeds 0.3 mag. Its errors are carried through by draws in which those
-    of neighbouring rows hang together, see `pix2prof.propagation.correlated_draws`.
+    first row whose error exceeds 0.3 mag. Its errors are carried through to first order; those of
+    neighbouring rows hang together, see `pix2prof.propagation.SOURCES`.
 
     Parameters
     ----------
     table : astropy.table.QTable
         A profile with sma and mu, and what there is of mu_err, ellipticity, ellipticity_err and
         growth. Without mu_err there are values and no errors; without ellipticity the magnitudes
-        are left open, and the rest is as for one and the same ellipticity at all radii.
+        are left open, and the rest is as for one and the same ellipticity at all radii; without
+        ellipticity_err it is taken to be `pix2prof.stacked.ELLIPTICITY_ERR`.
 
     Returns
     -------
@@ -50,216 +57,88 @@ def structural_parameters(table):
     ValueError
         If the table lacks one of the first two columns.
     """
-    missing = [name for name in ("sma", "mu") if name not in table.colnames]
-    if missing:
-        raise ValueError(f"structural parameters need the columns {missing}, which are missing")
-    profile = _usable(table)
-    with np.errstate(all="ignore"):
-        found = _parameters(profile)
-    if "ellipticity" not in table.colnames:
-        found |= {n: "no ellipticities" for n in PARAMETERS if n.startswith("m_")}
-    if "mu_err" not in table.colnames:
-        found = {
-            n: v if isinstance(v, str) else Measured(v.value, [np.nan]) for n, v in found.items()
-        }
-    ordered = [found[name] for name in PARAMETERS]
+    (found,), (rows,) = _measure([table])
     out = QTable()
     out["name"] = list(PARAMETERS)
-    out["value"] = [np.nan if isinstance(v, str) else v.value for v in ordered]
-    out["error"] = [np.nan if isinstance(v, str) else v.error for v in ordered]
+    for k, name in enumerate(("value", "error", "reason")):
+        out[name] = [one[k] for one in found.values()]
     out["unit"] = [unit.to_string() for unit in PARAMETERS.values()]
-    out["reason"] = [v if isinstance(v, str) else "" for v in ordered]
+    out = out["name", "value", "error", "unit", "reason"]
     out.meta.update({k: table.meta[k] for k in ("object", "band", "version") if k in table.meta})
-    out.meta["rows"] = len(profile["sma"])
+    out.meta["rows"] = rows
     return out
 
 
-def note_parameters(table):
-    """Write the structural parameters of a profile into its metadata.
+def note_parameters(tables):
+    """Write the structural parameters of profiles into their metadata.
 
     Parameters
     ----------
-    table : astropy.table.QTable
-        See `structural_parameters`; gets ``meta["R_235"]`` and so on, the names without a point,
-        in their units there; ``meta["R_235_e"]`` and so on, their standard errors; and
+    tables : sequence of astropy.table.QTable
+        See `structural_parameters`; each gets ``meta["R_235"]`` and so on, the names without a
+        point, in their units there; ``meta["R_235_e"]`` and so on, their standard errors; and
         ``meta["absent"]``, a list of what could not be had, each with the reason.
     """
-    found = structural_parameters(table)
-    absent = []
-    for row in found:
-        name = row["name"].replace(".", "")
-        if row["reason"]:
-            absent.append(f"{row['name']}: {row['reason']}")
-            continue
-        for key, value in ((name, row["value"]), (f"{name}_e", row["error"])):
-            if np.isfinite(value):
-                table.meta[key] = float(value)
-    table.meta["absent"] = absent
+    for start in range(0, len(tables), TOGETHER):
+        some = tables[start : start + TOGETHER]
+        for table, found in zip(some, _measure(some)[0], strict=True):
+            for name, (value, error, _) in found.items():
+                for key, number in ((name, value), (f"{name}_e", error)):
+                    if np.isfinite(number):
+                        table.meta[key.replace(".", "")] = number
+            table.meta["absent"] = [f"{k}: {why}" for k, (*_, why) in found.items() if why]
 
 
-def _parameters(profile):
-    """Name -> `Measured`, or the reason why not."""
+def _measure(tables):
+    """Name -> (value, error, reason) of each profile, and how many of its rows were used."""
+    for table in tables:
+        missing = [name for name in ("sma", "mu") if name not in table.colnames]
+        if missing:
+            raise ValueError(
+                f"structural parameters need the columns {missing}, which are missing"
+            )
+    profiles, kept, rows = stack(tables, MIN_ROWS)
+    found = [
+        dict.fromkeys(PARAMETERS, (np.nan, np.nan, f"only {n} rows above the signal-to-noise cut"))
+        for n in rows
+    ]
+    if kept:
+        with np.errstate(all="ignore"):
+            columns = {
+                name: (one.value.tolist(), one.error.tolist(), one.reasons)
+                for name, one in _parameters(profiles).items()
+            }
+        for row, k in enumerate(kept):
+            found[k] = {name: _one(*(c[row] for c in column)) for name, column in columns.items()}
+    for table, of_table in zip(tables, found, strict=True):
+        if "ellipticity" not in table.colnames:
+            of_table |= {
+                name: (np.nan, np.nan, "no ellipticities")
+                for name in PARAMETERS
+                if name.startswith("m_")
+            }
+        if "mu_err" not in table.colnames:
+            of_table |= {name: (v, np.nan, why) for name, (v, _, why) in of_table.items()}
+    return found, rows
+
+
+def _one(value, error, reason):
+    return (np.nan, np.nan, reason) if reason else (value, error, reason)
+
+
+def _parameters(profiles):
+    """Name -> `pix2prof.quantities.Quantities`, in the order of `PARAMETERS`."""
+    disc, sersic = disc_fit(profiles), sersic_fit(profiles)
+    total = total_flux(profiles, disc, sersic)
     found = {}
-    disc = _attempt(disc_fit, profile)
-    total = _attempt(total_flux, profile, disc)
     for level in ISOPHOTES:
-        radius = _attempt(isophotal_radius, profile, level)
+        radius = isophotal_radius(profiles, level)
         found[f"R_{level:g}"] = radius
-        found[f"m_{level:g}"] = _attempt(isophotal_magnitude, profile, radius)
-    for share in (50, 90):
-        found[f"R_{share}"] = _attempt(flux_radius, profile, total, share / 100)
-    found["C_28"] = _attempt(concentration, profile, total)
-    found["m_tot"] = _attempt(magnitude, profile, total)
-    found["h"], found["mu_0"] = _parts(disc, 2)
-    found["n"], found["R_e"], found["mu_e"] = _parts(_attempt(sersic_fit, profile), 3)
+        found[f"m_{level:g}"] = isophotal_magnitude(profiles, radius)
+    for percent in (50, 90):
+        found[f"R_{percent}"] = flux_radius(profiles, total, percent / 100)
+    found["C_28"] = concentration(profiles, total)
+    found["m_tot"] = magnitude(total)
+    found["h"], found["mu_0"] = disc
+    found["n"], found["R_e"], found["mu_e"] = sersic
     return found
-
-
-def isophotal_radius(profile, level):
-    """Semi-major axis [arcsec] of the first isophote as faint as `level`."""
-    sma, mu = profile["sma"], profile["mu"]
-    faint = mu >= level
-    if not faint.any():
-        raise NotMeasured(f"the profile ends at {mu[-1]:.2f}, brighter than {level:g}")
-    k = int(np.argmax(faint))
-    if k == 0:
-        raise NotMeasured(f"the centre, {mu[0]:.2f}, is fainter than {level:g}")
-    radius = float(np.interp(level, mu[k - 1 : k + 1], sma[k - 1 : k + 1]))
-    near = slice(max(0, k - 5), k + 6)
-    slope = np.polyfit(sma[near], mu[near], 1)[0] if k + 1 < len(mu) or k > 2 else np.nan
-    if not slope > 0:
-        raise NotMeasured(f"the profile is flat where it crosses {level:g}")
-    return Measured(radius, -_at(radius, sma, profile["d_mu"]) / slope)
-
-
-def isophotal_magnitude(profile, radius):
-    """Magnitude within a radius [arcsec] that was measured."""
-    if isinstance(radius, str):
-        raise NotMeasured(radius)
-    flux = np.interp(radius.value, profile["sma"], profile["growth"])
-    within = _at(radius.value, profile["sma"], profile["d_growth"])
-    slope = _slope(radius.value, profile)
-    return magnitude(profile, Measured(float(flux), within + slope * radius.draws))
-
-
-def total_flux(profile, disc):
-    """Flux to infinity [nanomaggies], the disc carried on beyond the last row.
-
-    What is carried on is taken to be uncertain by `BEYOND` of itself, beside the disc's errors.
-    """
-    last, flux = profile["sma"][-1], profile["growth"][-1]
-    if flux <= 0:
-        raise NotMeasured("the flux within the last isophote is not positive")
-    if isinstance(disc, str):
-        raise NotMeasured(f"no extrapolation: {disc}")
-    h, _ = disc
-    intensity = 10 ** (0.4 * (ZEROPOINT - profile["mu"][-1]))
-    beyond = 2 * np.pi * (1 - profile["ellipticity"][-1]) * intensity * h.value * (last + h.value)
-    if beyond > flux:
-        raise NotMeasured("more than half of the flux would be extrapolation")
-    rising = (last + 2 * h.value) / (last + h.value) / h.value
-    off = beyond * (rising * h.draws - profile["d_mu"][:, -1] / MAG)
-    return Measured(float(flux + beyond), profile["d_growth"][:, -1] + off, BEYOND * float(beyond))
-
-
-def magnitude(profile, flux):
-    """Magnitude of a flux [nanomaggies] that was measured."""
-    if isinstance(flux, str):
-        raise NotMeasured(flux)
-    if flux.value <= 0:
-        raise NotMeasured("the flux is not positive")
-    return flux.of(flux_to_mag(flux.value), -MAG / flux.value)
-
-
-def flux_radius(profile, total, share):
-    """Semi-major axis [arcsec] of the ellipse that holds a share of the total flux."""
-    if isinstance(total, str):
-        raise NotMeasured(total)
-    growth = np.maximum.accumulate(profile["growth"])
-    if share * total.value > growth[-1]:
-        raise NotMeasured(f"{100 * share:g} per cent of the flux lies beyond the last row")
-    sma = np.concatenate(([0.0], profile["sma"]))
-    growth = np.concatenate(([0.0], growth))
-    rising = np.concatenate(([True], np.diff(growth) > 0))
-    radius = float(np.interp(share * total.value, growth[rising], sma[rising]))
-    slope = _slope(radius, profile)
-    if not slope > 0:
-        raise NotMeasured(f"the flux does not rise where it reaches {100 * share:g} per cent")
-    within = _at(radius, profile["sma"], profile["d_growth"])
-    return Measured(radius, (share * total.draws - within) / slope, share * total.own / slope)
-
-
-def concentration(profile, total):
-    """C_28 = 5 log10(R_80 / R_20)."""
-    inner, outer = (flux_radius(profile, total, share) for share in (0.2, 0.8))
-    if inner.value < profile["sma"][0]:
-        raise NotMeasured("R_20 is within the first row")
-    unit = 5 / np.log(10)
-    draws = unit * (outer.draws / outer.value - inner.draws / inner.value)
-    own = unit * abs(outer.own / outer.value - inner.own / inner.value)
-    return Measured(float(5 * np.log10(outer.value / inner.value)), draws, own)
-
-
-def _usable(table):
-    """Plain arrays of the rows up to the cut, and draws of their errors (N_DRAWS, T)."""
-    names = ("sma", "mu", "mu_err", "ellipticity", "ellipticity_err", "growth")
-    there = [name for name in names if name in table.colnames]
-    profile = {name: np.zeros(len(table)) for name in names}
-    for name in there:
-        profile[name] = np.asarray(getattr(table[name], "value", table[name]), dtype=float)
-    good = np.isfinite(profile["mu"]) & np.isfinite(profile["mu_err"])
-    end = table.meta.get("nvalid")
-    if end is None:
-        poor = np.flatnonzero(~(good & (profile["mu_err"] < MAX_MU_ERR)))
-        end = int(poor[0]) if len(poor) else len(table)
-    rows = np.flatnonzero(good[:end])
-    profile = {name: np.nan_to_num(values[rows]) for name, values in profile.items()}
-    if len(rows) == 0:
-        return profile
-    sma, intensity = profile["sma"], mu_to_intensity(profile["mu"])
-    profile["d_mu"] = TO_TRUTH * profile["mu_err"] * correlated_draws(sma)
-    off = TO_TRUTH * profile["ellipticity_err"] * correlated_draws(sma, seed=1)
-    light = -intensity * profile["d_mu"] / MAG
-    profile["d_growth"] = _growth(sma, light, profile["ellipticity"]) - _growth(
-        sma, intensity, off, flat=0.0
-    )
-    if "growth" not in there:
-        profile["growth"] = _growth(sma, intensity, profile["ellipticity"])
-    return profile
-
-
-def _growth(sma, intensity, ellipticity, flat=1.0):
-    """Flux within ellipses of axis ratio `flat` - ellipticity, by the trapezium rule.
-
-    As `pix2prof.extraction.curve_of_growth` has it; of any leading shape.
-    """
-    area = np.pi * sma**2 * (flat - ellipticity)
-    ring = np.diff(area, prepend=0.0)
-    inner = np.concatenate((intensity[..., :1], intensity[..., :-1]), -1)
-    return np.cumsum(0.5 * (intensity + inner) * ring, -1)
-
-
-def _at(radius, sma, draws):
-    """Draws (N_DRAWS, T) at a radius."""
-    k = int(np.clip(np.searchsorted(sma, radius), 1, len(sma) - 1))
-    share = np.clip((radius - sma[k - 1]) / (sma[k] - sma[k - 1]), 0, 1)
-    return draws[:, k - 1] + share * (draws[:, k] - draws[:, k - 1])
-
-
-def _slope(radius, profile):
-    """Flux that one more arcsec of radius takes in [nanomaggies arcsec^-1]."""
-    steps = np.gradient(profile["growth"], profile["sma"])
-    return float(np.interp(radius, profile["sma"], steps))
-
-
-def _attempt(function, profile, *arguments):
-    if len(profile["sma"]) < MIN_ROWS:
-        return f"only {len(profile['sma'])} rows above the signal-to-noise cut"
-    try:
-        return function(profile, *arguments)
-    except NotMeasured as reason:
-        return str(reason)
-
-
-def _parts(fitted, n):
-    return (fitted,) * n if isinstance(fitted, str) else fitted

@@ -143,16 +143,24 @@ def predict_stamps(batch, model, *, precision="float32"):
         columns = describe_images(data, model, covered=covered, precision=precision)
         for row, k in enumerate(places):
             found[k] = {name: values[row] for name, values in columns.items()}
+    tables = {k: _table_or_error(*batch[k], said, model) for k, said in found.items()}
+    note_parameters([table for table in tables.values() if not isinstance(table, ImageError)])
     for k, item in enumerate(batch):
         if isinstance(item, ImageError):
             yield Prediction(item.path, error=item)
             continue
         image, stamp = item
-        try:
-            table, ellipses = _table(image, stamp, found[k], model), _ellipses(found[k])
-            yield Prediction(image.path, table, stamp, None, ellipses)
-        except ImageError as error:
-            yield Prediction(image.path, stamp=stamp, error=error)
+        if isinstance(tables[k], ImageError):
+            yield Prediction(image.path, stamp=stamp, error=tables[k])
+        else:
+            yield Prediction(image.path, tables[k], stamp, None, _ellipses(found[k]))
+
+
+def _table_or_error(image, stamp, columns, model):
+    try:
+        return _table(image, stamp, columns, model)
+    except ImageError as error:
+        return error
 
 
 def _ellipses(said):
@@ -212,7 +220,6 @@ def _table(image, stamp, columns, model):
     if "flag" in columns:
         measured = int((columns["flag"][:n] & RowFlag.BELOW_CUT == 0).sum())
         table.meta["sn_sma"] = float(sma_grid(n)[measured - 1]) if measured else 0.0
-    note_parameters(table)
     return table
 
 

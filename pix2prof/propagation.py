@@ -1,78 +1,96 @@
-"""Errors of what is derived from a profile, when those of its rows hang together."""
+"""Errors of what is derived from profiles, when those of their rows hang together."""
 
-from functools import lru_cache
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 CORRELATION = 0.25
 COMMON = 0.4
-N_DRAWS = 64
-SEED = 5
+ELLIPTICITY_CORRELATION = 0.6
+MISFIT_CORRELATION = 0.5
 TO_TRUTH = 1.4
 """Errors of rows are those against an expert, who sees the same galaxy through the same noise:
 against the truth of mock galaxies they hold 50 per cent, and 68 when taken this much larger."""
 SMALLEST = 1e-2
+SOURCES = {
+    "mu": (CORRELATION, COMMON),
+    "ellipticity": (ELLIPTICITY_CORRELATION, 0.0),
+    "misfit": (MISFIT_CORRELATION, 0.0),
+}
+"""What is uncertain along a profile -> length [ln sma] and common share c of its correlation,
+c + (1 - c) exp(-|d ln sma| / length). Neighbouring rows share pixels, and other sources' light;
+all rows share centre, sky and mask. These are the deviations from the truth of mock galaxies, of
+the network and of the classical method alike; of a misfit, those from the fitted function."""
 
 
-class Measured(NamedTuple):
-    """A derived number.
+class Deviation(dict):
+    """How numbers derived from B profiles follow the errors of their rows: a linear form.
+
+    Source -> weights: of `SOURCES`, shape (B, T), what one standard error of each row does to the
+    number; of any other name, shape (B, 1), something of its own that is uncertain too.
+    Deviations of the same profiles add up, and are multiplied by one number for each, shape (B,).
+    """
+
+    def __add__(self, other):
+        """Sum: the errors of a sum."""
+        return Deviation({k: _sum(self.get(k), other.get(k)) for k in {**self, **other}})
+
+    def __mul__(self, factor):
+        """Multiply by a number, or one for each profile."""
+        factor = np.broadcast_to(factor, len(next(iter(self.values()))))[:, None]
+        return Deviation({source: weights * factor for source, weights in self.items()})
+
+    def __sub__(self, other):
+        """Difference: what both share cancels."""
+        return self + other * -1.0
+
+
+def _sum(one, other):
+    return other if one is None else one if other is None else one + other
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where the rows of B profiles are.
 
     Attributes
     ----------
-    value : float
-    draws : numpy.ndarray, shape (N_DRAWS,)
-        Deviations from it, one for each draw of the profile's errors.
-    own : float
-        Standard error that comes on top, of a fit.
+    sma : numpy.ndarray, shape (B, T)
+        Rising [arcsec]; rows that are not there have no weight, wherever they are.
     """
 
-    value: float
-    draws: np.ndarray
-    own: float = 0.0
+    sma: np.ndarray
 
-    @property
-    def error(self):
-        """Standard error."""
-        return float(np.hypot(np.std(self.draws), self.own))
+    @cached_property
+    def _scales(self):
+        place = np.maximum(self.sma, SMALLEST)
+        place = place / place[:, -1:]
+        return {length: place ** (1 / length) for length, _ in SOURCES.values()}
 
-    def of(self, value, slope):
-        """Give a function of this number: its value, and its derivative here."""
-        return Measured(float(value), slope * self.draws, abs(slope) * self.own)
+    def error(self, deviation):
+        """Standard error of what deviates so.
 
+        The sum over pairs of rows of w_i w_k exp(-|ln sma_i - ln sma_k| / length) is had from
+        running sums, since the exponential is a ratio of powers of sma.
 
-@lru_cache(maxsize=64)
-def _draws(sma, length, common, seed):
-    """Unit Gaussian draws of shape (N_DRAWS, T); see `correlated_draws`."""
-    place = np.log(np.maximum(np.frombuffer(sma), SMALLEST)) * (2 / length)
-    time = np.exp(place - place[0])
-    steps = np.sqrt(np.diff(time, prepend=0.0))
-    generator = np.random.default_rng([SEED, seed])
-    noise = generator.standard_normal((N_DRAWS, 1 + len(time)))
-    own = np.cumsum(steps * noise[:, 1:], axis=1) / np.sqrt(time)
-    return np.sqrt(common) * noise[:, :1] + np.sqrt(1 - common) * own
+        Parameters
+        ----------
+        deviation : Deviation
 
-
-def correlated_draws(sma, length=CORRELATION, common=COMMON, seed=0):
-    """Unit Gaussian draws along a profile, correlated as c + (1 - c) exp(-|d ln sma| / length).
-
-    Neighbouring rows share pixels, and other sources' light; all rows share centre, sky and mask.
-    Both numbers are those of the deviations from the truth of mock galaxies, of the network and
-    of the classical method alike.
-
-    Parameters
-    ----------
-    sma : array_like, shape (T,)
-        Rising [arcsec].
-    length : float
-        Of the correlation, in ln sma.
-    common : float
-        The share c of the variance that is one and the same along the profile.
-    seed : int
-        Another gives other draws; the same always gives the same.
-
-    Returns
-    -------
-    numpy.ndarray, shape (N_DRAWS, T)
-    """
-    return _draws(np.ascontiguousarray(sma, dtype=float).tobytes(), length, common, seed)
+        Returns
+        -------
+        numpy.ndarray, shape (B,)
+        """
+        variance = 0.0
+        for source, weights in deviation.items():
+            squares = np.einsum("bt,bt->b", weights, weights)
+            if source not in SOURCES:
+                variance = variance + squares
+                continue
+            length, common = SOURCES[source]
+            scale = self._scales[length]
+            within = np.cumsum(weights * scale, axis=1)
+            pairs = 2 * np.einsum("bt,bt->b", weights / scale, within) - squares
+            variance = variance + common * weights.sum(1) ** 2 + (1 - common) * pairs
+        return np.sqrt(np.maximum(variance, 0.0))

@@ -146,4 +146,6 @@ def _field(name, kind, unit, words):
 
 
 def _plain(column):
-    return np.asarray(getattr(column, "value", column), dtype=float)
+    """As an array of the schema's single precision, which is several times the faster to write."""
+    values = np.asarray(getattr(column, "value", column))
+    return values.astype(np.float32) if values.dtype.kind == "f" else values
