@@ -104,7 +104,7 @@ class GRUDecoder(nn.Module):
         halted : torch.Tensor of bool, shape (B,)
             False where `max_steps` came first.
         """
-        products, of_bias = packed(self, dtype, _pack_layers), self.weights(z)[BIAS_IH]
+        (*products, dense), of_bias = packed(self, dtype, _pack_layers), self.weights(z)[BIAS_IH]
         width, row = z.shape[1], self.cells[0].weight_ih[:, 0]  # (3H,)
         outputs = z.new_full((len(z), max_steps), torch.nan)
         n_outputs = torch.full((len(z),), max_steps, device=z.device)
@@ -119,7 +119,7 @@ class GRUDecoder(nn.Module):
             for i, product in enumerate(products):
                 states[i] = gru_cell(of_x, of_h[i], states[i])[0]  # (b, latent)
                 of_x, of_h[i] = product(states[i]).tensor_split((-3 * width,), 1)
-            x = self.dense(states[-1].relu())  # (b, 1)
+            x = dense(states[-1].relu())  # (b, 1)
             written[:, t] = x[:, 0]
             if t + 1 < window:
                 continue
@@ -139,10 +139,10 @@ class GRUDecoder(nn.Module):
 
 
 def _pack_layers(decoder, dtype):
-    """List one product a layer, of all that is multiplied with its new state.
+    """List one product a layer, of all that its new state goes into, and the dense output's.
 
-    That is the layer's own part of the next step, (3H,), after the next layer's part of this one,
-    (3H,), where there is one.
+    The former is the layer's own part of the next step, (3H,), after the next layer's part of
+    this one, (3H,), where there is one.
     """
     cells, products = [*decoder.cells], []
     for cell, after in zip(cells, [*cells[1:], None], strict=True):
@@ -150,7 +150,8 @@ def _pack_layers(decoder, dtype):
         if after is not None:
             weights, biases = [after.weight_ih, *weights], [after.bias_ih, *biases]
         products.append(pack_linear(torch.cat(weights), torch.cat(biases), dtype))
-    return products
+    dense = decoder.dense.weight, decoder.dense.bias
+    return [*products, pack_linear(*dense, decoder.dense.weight.dtype)]
 
 
 class ReinjectingGRUDecoder(GRUDecoder):

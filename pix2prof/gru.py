@@ -46,7 +46,7 @@ def gru_cell(of_x, of_h, h):
     Parameters
     ----------
     of_x, of_h : torch.Tensor, shape (B, 3H)
-        The products with the input and with the state, biases included.
+        The products with the input and with the state, biases included; the first is overwritten.
     h : torch.Tensor, shape (B, H)
 
     Returns
@@ -55,9 +55,9 @@ def gru_cell(of_x, of_h, h):
         As of `gru_step`.
     """
     width = h.shape[1]
-    gates = (of_x[:, : 2 * width] + of_h[:, : 2 * width]).sigmoid_()  # (B, 2H)
+    gates = of_x[:, : 2 * width].add_(of_h[:, : 2 * width]).sigmoid_()  # (B, 2H)
     recurrent = of_h[:, 2 * width :]  # (B, H)
-    new = torch.addcmul(of_x[:, 2 * width :], gates[:, :width], recurrent).tanh_()  # (B, H)
+    new = of_x[:, 2 * width :].addcmul_(gates[:, :width], recurrent).tanh_()  # (B, H)
     return torch.lerp(new, h, gates[:, width:]), gates, new, recurrent
 
 

@@ -114,14 +114,15 @@ def pack_convolution(convolution, norm, dtype):
     if _has_kernels(weight):
         shape = padding, stride, dilation, 1
         weight = torch.ops.mkldnn._reorder_convolution_weight(weight, *shape)
-        one, two = torch.ops.mkldnn._convolution_pointwise, torch.ops.mkldnn._convolution_pointwise_
+        kernels = torch.ops.mkldnn
 
         def convolve(x, relu=True, onto=None):
-            after = "relu" if relu else "none"
+            given, after = (x, weight, bias, *shape), "relu" if relu else "none"
             if onto is None:
-                return one(x, weight, bias, *shape, after, [], "")
+                return kernels._convolution_pointwise(*given, after, [], "")
             after = after if relu else None
-            return two.binary(onto, x, weight, bias, *shape, "add", 1.0, after, [], "")
+            add = kernels._convolution_pointwise_.binary
+            return add(onto, *given, "add", 1.0, after, [], "")
     else:
 
         def convolve(x, relu=True, onto=None):
@@ -148,14 +149,14 @@ def pack_encoder(encoder, dtype):
     """
     stem = pack_convolution(*encoder.stem[:2], torch.float32)
     pool, blocks = encoder.pool, [_pack_block(block, dtype) for block in encoder.blocks]
-    dense = encoder.dense.weight.detach(), encoder.dense.bias.detach()
+    dense = pack_linear(encoder.dense.weight, encoder.dense.bias, torch.float32)
 
     def encode(images):
         x = pool(stem(images).to(dtype))
         for first, second, shortcut in blocks:
             beside = x if shortcut is None else shortcut(x, relu=False)
             x = second(first(x), onto=beside)
-        return functional.linear(x.float().mean((2, 3)), *dense)
+        return dense(x.float().mean((2, 3)))
 
     return encode
 
@@ -170,11 +171,11 @@ def _pack_block(block, dtype):
 
 def _has_kernels(weight):
     """Whether torch has oneDNN's kernels for weights of this kind, as on x86 processors."""
-    return (
-        weight.device.type == "cpu"
-        and weight.dtype in (torch.float32, torch.bfloat16)
-        and torch.backends.mkldnn.is_available()
-        and torch.backends.mkldnn.enabled
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
-    )
+    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    names = "_linear_pointwise", "_convolution_pointwise", "_is_mkldnn_bf16_supported"
+    if not all(hasattr(torch.ops.mkldnn, name) for name in names):
+        return False
+    if weight.dtype == torch.bfloat16:
+        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return weight.dtype == torch.float32
