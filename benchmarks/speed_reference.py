@@ -2,7 +2,7 @@
 
 import io
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import papers_way
@@ -13,24 +13,29 @@ from mock_files import link_images, make_images
 from pix2prof.crops import centre_crop
 from pix2prof.model import Pix2Prof
 from pix2prof.networks import save_model
-from pix2prof.normalisation import Normalisation
 from pix2prof.precision import choose_dtype
-from pix2prof.predict import Predictor, load, predict_images
+from pix2prof.predict import load, predict_images
 from pix2prof.runner import predict_task, run_many
 
 CROP = 256
 LENGTHS = (400, 1024)
 WARM = 4
 PARITY = 1e-3
-NORMALISATION = Normalisation(-1.0, 10.0)
 
 
 def paper_network(stem, outputs):
-    """The paper's network untrained, at steps of 0.2 arcsec, that makes so many outputs."""
+    """The paper's network at its own settings, that makes so many outputs of 0.2 arcsec.
+
+    Its weights are the released ones, of another step, so that its profiles fall as those of
+    galaxies do; the small stem's own are random.
+    """
+    released = load("paper").network
     torch.manual_seed(0)
-    network = Pix2Prof(
-        stem, step=0.2, max_sma=0.2 * outputs, halt_std=-1.0, mu_mean=23.0, mu_std=2.0
-    )
+    own = {"stem": stem, "step": 0.2, "binning": 1, "max_sma": 0.2 * outputs, "halt_std": -1.0}
+    network, weights = Pix2Prof(**released.kwargs | own), released.state_dict()
+    if stem != released.kwargs["stem"]:
+        del weights["encoder.stem.0.weight"]
+    network.load_state_dict(weights, strict=False)
     return network.to(memory_format=torch.channels_last).eval()
 
 
@@ -81,7 +86,7 @@ def reference(options, scratch):
     folders["few"] = scratch / "warm"
     slow = {}
     for outputs in LENGTHS:
-        model = Predictor(paper_network("small", outputs), NORMALISATION, CROP)
+        model = replace(load("paper"), network=paper_network("small", outputs))
         slow[outputs], apart = papers_rate(model, paths, scratch)
         yield "the paper's own way", str(outputs), len(paths), slow[outputs], 1.0, apart
     released, apart = papers_rate(load("paper"), paths, scratch)
@@ -91,7 +96,7 @@ def reference(options, scratch):
     for outputs in LENGTHS:
         where = scratch / f"paper-{outputs}"
         network = paper_network("standard", outputs)
-        save_model(network, where, normalisation=asdict(NORMALISATION), crop=CROP)
+        save_model(network, where, normalisation=asdict(load("paper").normalisation), crop=CROP)
         for precision in _precisions():
             rate = files_rate(predict_task(where, precision=precision), folders, scratch)
             name = f"standard stem, batched, {precision}"
