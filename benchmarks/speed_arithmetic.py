@@ -105,7 +105,8 @@ def _encoders(encoder, images, compile):
     def in_int8():
         modules = encoder.stem, encoder.pool, encoder.blocks, nn.AdaptiveAvgPool2d(1)
         whole = nn.Sequential(*copy.deepcopy(modules), nn.Flatten(), encoder.dense).eval()
-        observed = prepare_fx(whole, get_default_qconfig_mapping("x86"), (images,))
+        torch.backends.quantized.engine = "onednn"
+        observed = prepare_fx(whole, get_default_qconfig_mapping("onednn"), (images,))
         observed(images)
         return partial(convert_fx(observed), images)
 
@@ -127,7 +128,10 @@ def _encoders(encoder, images, compile):
 def _decoders(decoder, z, compile):
     """Ways to make `STEPS` outputs."""
 
-    def a_cell_at_a_time(of, step=None):
+    def one_step(x, h, cell):
+        return cell(x, h)
+
+    def a_cell_at_a_time(of, step=one_step):
         def generate():
             states, x, outputs = [z] * len(of.cells), torch.zeros(len(z), 1), []
             for _ in range(STEPS):
@@ -140,8 +144,7 @@ def _decoders(decoder, z, compile):
         return generate
 
     def compiled():
-        fast = torch.compile(lambda x, h, cell: cell(x, h))
-        return a_cell_at_a_time(decoder, fast)
+        return a_cell_at_a_time(decoder, torch.compile(one_step))
 
     def in_int8():
         kinds = {nn.GRUCell, nn.Linear}
