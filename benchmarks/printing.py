@@ -26,17 +26,22 @@ class Log:
 
 
 def show(title, header, rows):
-    """Print a table.
+    """Print a table, as Markdown.
 
     Parameters
     ----------
     title : str
     header : sequence of str
     rows : iterable of sequences
-        Strings and integers as they are, other numbers to five digits.
+        Strings and integers as they are, other numbers to four digits.
     """
-    cells = [[v if isinstance(v, str) else f"{v:.5g}" for v in row] for row in rows]
+    cells = [[v if isinstance(v, str) else _number(v) for v in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-    print(f"\n{title}")
-    for row in (header, *cells):
-        print("  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)))
+    print(f"\n{title}\n")
+    for row in (header, ["-" * (width - 1) + ":" for width in widths], *cells):
+        line = " | ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
+        print(f"| {line} |")
+
+
+def _number(value):
+    return f"{value:d}" if isinstance(value, int) else f"{value:.4g}"

@@ -1,117 +1,48 @@
 """How fast it is, as ratios in one run: against the paper's own way, in training, with size.
 
     python benchmarks/speed.py [--only reference training sizes counts arithmetic device]
-                               [--images 256] [--slow 3] [--json speed.json] [--log speed.log]
+                               [--images 128] [--slow 3] [--json speed.json] [--log speed.log]
 
 `reference`: the paper's network and the isophote network, FITS in and tables out, over the paper's
-own way (`papers_way`). `training`: images a second, and what the data take of it. `sizes`: seconds
-an image against its side. `counts`: the program as a whole, start-up included, against the number
-of galaxies and the cores. `arithmetic`: precisions, layouts, compilation, int8. `device`: the rate
-at the best batch size as a fraction of the device's measured bf16 rate, on a GPU if there is one.
+own way (`papers_way`), and that both say the same. `training`: images a second, and what the data
+take of it. `sizes`: seconds an image against its side. `counts`: the program as a whole, start-up
+included, against the number of galaxies and the cores. `arithmetic`: precisions, layouts,
+compilation, int8. `device`: the rate at the best batch size as a fraction of the device's measured
+bf16 rate, on a GPU if there is one.
 
-A minute or two: ``--images 8 --slow 1 --pairs 16 --galaxies 6 --counts 1 8 --sides 128 256``.
+Six minutes on two quiet cores. ``--counts 1 100 10000`` really runs the largest. A minute or two:
+``--images 8 --slow 1 --pairs 16 --galaxies 6 --counts 1 8 --sides 128 256 --no-compile --batch 4``
 """
 
 import argparse
 import contextlib
-import io
 import json
-import shutil
 import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import papers_way
 import speed_arithmetic
+import speed_reference
 import speed_sizes
 import torch
-from mock_files import link_images, make_images
 from printing import Log, show
 
 from pix2prof.batches import batches_for
 from pix2prof.config import DataConfig, ModelConfig, TrainConfig
 from pix2prof.cores import available_cores
 from pix2prof.dataset import Pairs
-from pix2prof.model import Pix2Prof
-from pix2prof.networks import build_model, save_model
-from pix2prof.normalisation import Normalisation
+from pix2prof.networks import build_model
 from pix2prof.precision import choose_dtype
-from pix2prof.runner import predict_task, run_many
 from pix2prof.survey import build_survey
 from pix2prof.training import keep_memory, profile_statistics, train_epoch
 
-CROP = 256
-LENGTHS = (400, 1024)
-NORMALISATION = Normalisation(-1.0, 10.0)
+CROP = speed_reference.CROP
 TRAINED = (
     ("paper, as released", ModelConfig(step=2.0, binning=2), 16),
     ("paper, the paper's settings", ModelConfig(step=0.2, binning=1), 8),
     ("isophote", ModelConfig(decoder="isophote"), 8),
 )
-
-
-def paper_network(stem, outputs):
-    """The paper's network untrained, at steps of 0.2 arcsec, that makes so many outputs."""
-    torch.manual_seed(0)
-    network = Pix2Prof(
-        stem, step=0.2, max_sma=0.2 * outputs, halt_std=-1.0, mu_mean=23.0, mu_std=2.0
-    )
-    return network.to(memory_format=torch.channels_last).eval()
-
-
-def rate_of_the_papers_way(network, paths, scratch):
-    """Images a second of `papers_way.predict`, after one that does not count."""
-    plain = papers_way.plainly(network)
-    papers_way.predict(paths[0], plain, NORMALISATION, CROP, scratch / "slow.txt")
-    start = time.perf_counter()
-    for path in paths:
-        papers_way.predict(path, plain, NORMALISATION, CROP, scratch / "slow.txt")
-    return len(paths) / (time.perf_counter() - start)
-
-
-def rate_of_files(model, precision, folder, scratch):
-    """Images a second of a folder into Parquet, in this process, once it has run before."""
-    task = predict_task(model, precision=precision)
-    for _ in range(2):
-        out = scratch / "out"
-        shutil.rmtree(out, ignore_errors=True)
-        start = time.perf_counter()
-        done = run_many(task, [folder], out, stream=io.StringIO())
-        seconds = time.perf_counter() - start
-    return done.rows / seconds
-
-
-def reference(options, scratch):
-    """Rows of (way, outputs, images a second, ratio to the paper's way of as many outputs)."""
-    folder = scratch / "images"
-    make_images(folder, min(options.images, 24))
-    link_images(folder, folder, options.images)
-    paths = sorted(folder.rglob("*.fits"))
-    slow, rows = {}, []
-    for outputs in LENGTHS:
-        network = paper_network("small", outputs)
-        slow[outputs] = rate_of_the_papers_way(network, paths[: options.slow], scratch)
-        rows.append(("the paper's own way", outputs, slow[outputs], 1.0))
-    for outputs in LENGTHS:
-        where = scratch / f"paper-{outputs}"
-        network = paper_network("standard", outputs)
-        save_model(network, where, normalisation=asdict(NORMALISATION), crop=CROP)
-        for precision in ("float32", "auto"):
-            rate = rate_of_files(where, precision, folder, scratch)
-            name = f"standard stem, batched, {_arithmetic(precision)}"
-            rows.append((name, outputs, rate, rate / slow[outputs]))
-    for name in ("paper", "pix2prof"):
-        for precision in ("float32", "auto"):
-            rate = rate_of_files(name, precision, folder, scratch)
-            title = f"released {name!r}, {_arithmetic(precision)}"
-            rows += [(title, f"over {n}", rate, rate / slow[n]) for n in LENGTHS]
-    return rows
-
-
-def _arithmetic(precision):
-    return str(choose_dtype(precision)).removeprefix("torch.")
 
 
 def training(options, scratch):
@@ -146,15 +77,16 @@ def main():
     parts = ("reference", "training", "sizes", "counts", "arithmetic", "device")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
-    parser.add_argument("--images", type=int, default=256, help="FITS files of `reference`")
+    parser.add_argument("--images", type=int, default=128, help="FITS files of `reference`")
     parser.add_argument("--slow", type=int, default=3, help="of them the paper's way does")
-    parser.add_argument("--galaxies", type=int, default=34, help="galaxies to train on")
-    parser.add_argument("--pairs", type=int, default=96, help="of their images, an epoch")
-    parser.add_argument("--counts", type=int, nargs="+", default=[1, 10, 100, 1000, 10_000])
+    parser.add_argument("--galaxies", type=int, default=24, help="galaxies to train on")
+    parser.add_argument("--pairs", type=int, default=64, help="of their images, an epoch")
+    parser.add_argument("--counts", type=int, nargs="+", default=[1, 10, 100, 400])
+    parser.add_argument("--most", type=int, default=10_000, help="galaxies, from the slope")
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--sides", type=int, nargs="+", default=[128, 256, 512, 1024])
-    parser.add_argument("--models", nargs="+", default=["paper", "pix2prof"])
-    parser.add_argument("--batch", type=int, default=32, help="of `arithmetic`")
+    parser.add_argument("--models", nargs="+", default=["paper"], help="of `counts`")
+    parser.add_argument("--batch", type=int, default=16, help="of `arithmetic`")
     parser.add_argument(
         "--compile", action=argparse.BooleanOptionalAction, default=True, help="of `arithmetic`"
     )
@@ -162,11 +94,7 @@ def main():
     parser.add_argument("--log", type=Path, help="where to keep what is printed")
     options = parser.parse_args()
     tables = {
-        "reference": (
-            "FITS in, tables out, over the paper's own way (small stem, batch of one, 0.2 arcsec)",
-            ("way", "outputs", "images/s", "ratio"),
-            reference,
-        ),
+        "reference": speed_reference.REFERENCE,
         "training": (
             f"Training, {options.pairs} images of {CROP} px",
             ("network", "batch", "images/s", "data take", "loader alone/s"),

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from .gru import gru_step, unroll
+from .gru import gru_cell, unroll
+from .packing import pack_linear, packed
 
 BIAS_IH = 2
 
@@ -103,20 +104,22 @@ class GRUDecoder(nn.Module):
         halted : torch.Tensor of bool, shape (B,)
             False where `max_steps` came first.
         """
-        flat = [weight.to(dtype) for weight in self.weights(z)]
-        layers = [flat[i : i + 4] for i in range(0, len(flat), 4)]
+        (*products, dense), of_bias = packed(self, dtype, _pack_layers), self.weights(z)[BIAS_IH]
+        width, row = z.shape[1], self.cells[0].weight_ih[:, 0]  # (3H,)
         outputs = z.new_full((len(z), max_steps), torch.nan)
         n_outputs = torch.full((len(z),), max_steps, device=z.device)
         halted = torch.zeros(len(z), dtype=torch.bool, device=z.device)
         active = torch.arange(len(z), device=z.device)
-        states = [z] * len(layers)
+        states = [z] * len(products)
+        of_h = [product(z)[:, -3 * width :] for product in products]  # (b, 3H) each
         written = outputs.clone()  # (b, max_steps), the active rows
         x = z.new_zeros(len(z), 1)
         for t in range(max_steps):
-            for i, layer in enumerate(layers):
-                states[i] = gru_step(x, states[i], layer)[0]
-                x = states[i]  # (b, latent)
-            x = self.dense(x.relu())  # (b, 1)
+            of_x = torch.addcmul(of_bias, x, row)  # (b, 3H)
+            for i, product in enumerate(products):
+                states[i] = gru_cell(of_x, of_h[i], states[i])[0]  # (b, latent)
+                of_x, of_h[i] = product(states[i]).tensor_split((-3 * width,), 1)
+            x = dense(states[-1].relu())  # (b, 1)
             written[:, t] = x[:, 0]
             if t + 1 < window:
                 continue
@@ -126,14 +129,29 @@ class GRUDecoder(nn.Module):
                 n_outputs[active[stop]] = t + 1
                 halted[active[stop]] = True
                 active, written, x = active[~stop], written[~stop], x[~stop]
-                states = [state[~stop] for state in states]
-                for layer in layers:
-                    if layer[BIAS_IH].ndim == 2:
-                        layer[BIAS_IH] = layer[BIAS_IH][~stop]
+                states, of_h = ([rows[~stop] for rows in kind] for kind in (states, of_h))
+                if of_bias.ndim == 2:
+                    of_bias = of_bias[~stop]
             if len(active) == 0:
                 break
         outputs[active] = written
         return outputs, n_outputs, halted
+
+
+def _pack_layers(decoder, dtype):
+    """List one product a layer, of all that its new state goes into, and the dense output's.
+
+    The former is the layer's own part of the next step, (3H,), after the next layer's part of
+    this one, (3H,), where there is one.
+    """
+    cells, products = [*decoder.cells], []
+    for cell, after in zip(cells, [*cells[1:], None], strict=True):
+        weights, biases = [cell.weight_hh], [cell.bias_hh]
+        if after is not None:
+            weights, biases = [after.weight_ih, *weights], [after.bias_ih, *biases]
+        products.append(pack_linear(torch.cat(weights), torch.cat(biases), dtype))
+    dense = decoder.dense.weight, decoder.dense.bias
+    return [*products, pack_linear(*dense, decoder.dense.weight.dtype)]
 
 
 class ReinjectingGRUDecoder(GRUDecoder):

@@ -35,14 +35,29 @@ def gru_step(x, h, weights):
         The candidate's recurrent part before the reset gate.
     """
     weight_ih, weight_hh, bias_ih, bias_hh = weights
-    width = h.shape[1]
     of_x = torch.addmm(bias_ih, x.to(weight_ih.dtype), weight_ih.T)  # (B, 3H)
     of_h = functional.linear(h.to(weight_hh.dtype), weight_hh, bias_hh)  # (B, 3H)
-    if of_h.dtype != h.dtype:
-        of_x, of_h = of_x.to(h.dtype), of_h.to(h.dtype)
-    gates = (of_x[:, : 2 * width] + of_h[:, : 2 * width]).sigmoid_()  # (B, 2H)
+    return gru_cell(of_x.to(h.dtype), of_h.to(h.dtype), h)
+
+
+def gru_cell(of_x, of_h, h):
+    """What follows the products in a step of a GRU layer.
+
+    Parameters
+    ----------
+    of_x, of_h : torch.Tensor, shape (B, 3H)
+        The products with the input and with the state, biases included; the first is overwritten.
+    h : torch.Tensor, shape (B, H)
+
+    Returns
+    -------
+    h_next, gates, new, recurrent
+        As of `gru_step`.
+    """
+    width = h.shape[1]
+    gates = of_x[:, : 2 * width].add_(of_h[:, : 2 * width]).sigmoid_()  # (B, 2H)
     recurrent = of_h[:, 2 * width :]  # (B, H)
-    new = torch.addcmul(of_x[:, 2 * width :], gates[:, :width], recurrent).tanh_()  # (B, H)
+    new = of_x[:, 2 * width :].addcmul_(gates[:, :width], recurrent).tanh_()  # (B, H)
     return torch.lerp(new, h, gates[:, width:]), gates, new, recurrent
 
 

@@ -5,6 +5,7 @@ from torch import nn
 
 from .decoders import DECODERS
 from .nodes import Nodes
+from .packing import pack_encoder, packed
 from .resnet import ResNet18, binned
 
 
@@ -226,7 +227,8 @@ class Pix2Prof(nn.Module):
         """
         if self.training:
             raise RuntimeError("the model is in training mode: call model.eval() before predict")
-        z = self.encode(images.to(self.device), dtype)
+        images = binned(images.to(self.device), self.binning)
+        z = packed(self.encoder, dtype, pack_encoder)(images)
         nodes = self.nodes
         outputs, n_outputs, halted = self.decoder.generate(
             z, nodes.count, nodes.window, nodes.halt_std / nodes.mu_std, dtype

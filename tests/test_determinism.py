@@ -6,6 +6,7 @@ import torch
 
 from pix2prof.isophotes import measure
 from pix2prof.mock import mock_galaxy
+from pix2prof.precision import choose_dtype
 from pix2prof.predict import describe_images, load
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -16,19 +17,27 @@ def images():
     return np.concatenate([mock_galaxy(7, k, field=256).images for k in range(3)])
 
 
-@pytest.mark.parametrize("name", ["paper", "pix2prof"])
-def test_released_networks(name, images):
+@pytest.mark.parametrize(
+    ("name", "precision"), [("paper", "float32"), ("paper", "bf16"), ("pix2prof", "float32")]
+)
+def test_released_networks(name, precision, images):
+    if precision == "bf16" and choose_dtype("auto") != torch.bfloat16:
+        pytest.skip("this processor has no instructions for bfloat16")
+
+    def describe(images, model, **options):
+        return describe_images(images, model, precision=precision, **options)
+
     model = load(name)
-    whole = describe_images(images, model)
+    whole = describe(images, model)
     order = np.random.default_rng(0).permutation(len(images))
     torch.set_num_threads(2)
-    two_threads = describe_images(images, model)
+    two_threads = describe(images, model)
     torch.set_num_threads(1)
     runs = {
-        "alone": describe_images(images, model, batch_size=1),
+        "alone": describe(images, model, batch_size=1),
         "in batches of 4, in another order": {
             key: values[np.argsort(order)]
-            for key, values in describe_images(images[order], model, batch_size=4).items()
+            for key, values in describe(images[order], model, batch_size=4).items()
         },
         "on two threads": two_threads,
     }

@@ -188,9 +188,9 @@ class TestDecoder:
         from pix2prof import decoders
 
         torch.manual_seed(5)
-        decoder, rows, step = GRUDecoder(16).eval(), [], decoders.gru_step
+        decoder, rows, cell = GRUDecoder(16).eval(), [], decoders.gru_cell
         monkeypatch.setattr(
-            decoders, "gru_step", lambda x, h, w: rows.append(len(h)) or step(x, h, w)
+            decoders, "gru_cell", lambda x, s, h: rows.append(len(h)) or cell(x, s, h)
         )
         n_outputs = decoder.generate(3 * torch.randn(9, 16), 60, 8, 0.003)[1]
         assert sum(rows) == 3 * n_outputs.sum()
