@@ -5,6 +5,7 @@ import math
 import torch
 
 from pix2prof.ellipses import (
+    components,
     ellipse_points,
     present,
     quantiles,
@@ -57,7 +58,7 @@ def read_rows(images, centre, radius, ellipticity, pa, statistic):
     k = torch.arange(N_SAMPLES, dtype=images.dtype, device=images.device)
     turn = torch.arange(len(radius), dtype=images.dtype, device=images.device) * 0.618034
     angles = (k + (turn % 1.0)[:, None]) * (2 * math.pi / N_SAMPLES)
-    x, y = ellipse_points(centre, radius, ellipticity, pa, angles)
+    x, y = ellipse_points(centre, radius, *components(ellipticity, pa), angles)
     n_cubic = int((radius < CUBIC_WITHIN).sum())
     values = torch.cat(
         (

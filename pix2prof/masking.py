@@ -4,7 +4,7 @@ import torch
 
 from pix2prof.background import elliptical_radius
 from pix2prof.ellipses import (
-    eccentric_angles,
+    circle_angles,
     ellipse_points,
     present,
     quantiles,
@@ -39,8 +39,8 @@ def source_mask(levels, centre, geometry, noise):
         Bool, shape (B, H, W).
     """
     images, half = levels[:2]
-    angles = eccentric_angles(64, dtype=images.dtype, device=images.device)
-    x, y = ellipse_points(centre, geometry.sma, geometry.ellipticity, geometry.pa, angles)
+    angles = circle_angles(64, dtype=images.dtype, device=images.device)
+    x, y = ellipse_points(centre, geometry.sma, geometry.e1, geometry.e2, angles)
     values = sample(half, (x - 0.5) / 2, (y - 0.5) / 2)
     count = present(values).sum(-1)
     low, middle, high = quantiles(sorted_last(values), count, (0.16, 0.5, 0.84)).unbind(-1)
