@@ -27,7 +27,8 @@ N_COARSE = 48
 RING_WIDTH = 0.1
 LEAST_SHARE = 0.4
 STEEPEST = 8.0
-DAMPED = 0.4
+REFINED = 0.5
+DAMPED = (0.4, 0.1)
 CLIP = 4.0
 CLIP_SHARE = 0.25
 N_LEVELS = 4
@@ -184,7 +185,8 @@ def fit(levels, centre, *, start=0.2, iterations=20, fine=5):
     and position angle [1]_, all radii in step, and the correction of each radius is weighed by
     its own information against its neighbours', so that where the signal ends the last good
     geometry is extended [2]_. Samples that are missing are replaced by those half a turn away.
-    The later half of the corrections is damped, since where noise rules they go round in circles.
+    The later half of the corrections is damped more and more, those of a fit that starts from a
+    geometry from the first on, since where noise rules they go round in circles.
 
     Parameters
     ----------
@@ -211,8 +213,9 @@ def fit(levels, centre, *, start=0.2, iterations=20, fine=5):
     images = levels[0]
     sma = fit_radii(images.shape[-2:], dtype=images.dtype, device=images.device)
     if isinstance(start, Geometry):
-        e1, e2 = start.e1, start.e2
+        e1, e2, early = start.e1, start.e2, REFINED
     else:
+        early = 1.0
         e1 = torch.full((len(images), len(sma)), float(start)).to(images)
         e2 = torch.zeros_like(e1)
     profile = fall = None
@@ -221,7 +224,8 @@ def fit(levels, centre, *, start=0.2, iterations=20, fine=5):
         new1, new2, profile, fall, weight = _correct(
             levels, centre, sma, e1, e2, profile, fall, n_angles
         )
-        share = 1.0 if 2 * step < iterations else DAMPED
+        late = 2 * step / iterations - 1
+        share = early if late < 0 else DAMPED[0] * (DAMPED[1] / DAMPED[0]) ** late
         e1, e2 = e1 + share * (new1 - e1), e2 + share * (new2 - e2)
     flag = torch.zeros_like(weight, dtype=torch.int32)
     random = smoothed_variance(weight) * (1 - weight * FLOOR_SIGMA**2).clamp(min=1e-6)

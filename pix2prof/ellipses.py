@@ -74,6 +74,9 @@ def sample(images, x, y):
     values = torch.nn.functional.grid_sample(
         images.unsqueeze(1), grid, mode="bilinear", padding_mode="border", align_corners=True
     ).reshape(x.shape)
+    low, high = grid.aminmax()
+    if bool((low >= -1) & (high <= 1)):
+        return values
     inside = (gx.abs() <= 1) & (gy.abs() <= 1)
     return torch.where(inside.reshape(x.shape), values, math.nan)
 
