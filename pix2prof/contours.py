@@ -59,9 +59,9 @@ def pyramid(images, n_levels=N_LEVELS):
         `images`, then means over 2 x 2, 4 x 4, ... pixels, NaN where more than half of a block is
         missing.
     """
-    valid = present(images)
-    total = torch.where(valid, images, 0)
-    share = None if bool(valid.all()) else valid.to(images.dtype)
+    total, share = images, None
+    if bool(torch.isnan(images.sum())):
+        total, share = torch.nan_to_num(images), present(images).view(torch.uint8)
     levels = [images]
     for level in range(1, n_levels):
         if min(total.shape[-2:]) < 4:
@@ -71,7 +71,8 @@ def pyramid(images, n_levels=N_LEVELS):
             levels.append(total / 4**level)
             continue
         share = _sum_blocks(share)
-        levels.append(torch.where(share >= 0.5 * 4**level, total / share, math.nan))
+        enough = torch.where(share < 0.5 * 4**level, math.nan, share.to(total.dtype))
+        levels.append(total / enough)
     return levels
 
 

@@ -236,8 +236,8 @@ def _normalised(images):
     """
     if not bool(torch.isfinite(images.sum())):
         images = torch.where(images.abs() < math.inf, images, math.nan)
-    low, high = torch.nan_to_num(images).flatten(1).aminmax(dim=-1)
-    peak = torch.maximum(high, -low)
+    whole = torch.nan_to_num(images).flatten(1)
+    peak = torch.maximum(whole.amax(-1), -whole.amin(-1))
     peak = _power_of_two(torch.where(peak > 0, peak, 1))
     finite = images / peak[:, None, None]
     noise = pixel_noise(finite.to(torch.float32))
