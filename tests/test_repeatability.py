@@ -80,7 +80,7 @@ def survey():
 
 @pytest.mark.parametrize("told", [True, False])
 def test_single_and_double_precision_give_one_profile(survey, told):
-    """Brighter than 26 in magnitudes; in all rows by a hundredth of the row's own error."""
+    """Brighter than 26 in magnitudes; in all rows within a twentieth of the row's own error."""
     images, centres, masks = survey
     how = {"centre": centres, "mask": masks} if told else {}
     single, double = measure(images, **how), measure(images.astype(np.float64), **how)
@@ -91,7 +91,7 @@ def test_single_and_double_precision_give_one_profile(survey, told):
     seen = torch.isfinite(double.intensity)
     assert torch.equal(seen, torch.isfinite(single.intensity))
     apart = (single.intensity - double.intensity).abs() / double.intensity_err
-    assert apart[seen].max() < 0.01
+    assert apart[seen].max() < 0.05
 
 
 def spot(x, y, peak, width=1.3):
