@@ -172,7 +172,7 @@ def sky_outside(levels, centre, ellipticity, pa, noise):
     shape = (centre, ellipticity, pa, noise, 2**index)
     *_, gradient, _ = _level_and_plane(levels[index], *shape)
     sky, error, more, visible = _level_and_plane(
-        levels[index] - _tilt(levels[index], 2**index, gradient, centre), *shape
+        levels[index] - sum(_tilt(levels[index], 2**index, gradient, centre)), *shape
     )
     gradient = torch.where(visible.unsqueeze(-1), gradient + more, 0)
     return sky, error, gradient, visible
@@ -282,14 +282,18 @@ def without_sky(levels, sky, gradient, centre):
     list of torch.Tensor
     """
     sky = sky[:, None, None]
-    return [level - (sky + _tilt(level, 2**k, gradient, centre)) for k, level in enumerate(levels)]
+    out = []
+    for k, level in enumerate(levels):
+        along, up = _tilt(level, 2**k, gradient, centre)
+        out.append((level - (sky + along)).sub_(up))
+    return out
 
 
 def _tilt(level, block, gradient, centre):
-    """A plane that is 0 at the centre, on a level of blocks, broadcastable to its shape."""
+    """A plane that is 0 at the centre, on a level of blocks: its parts along x and along y."""
     parts = []
     for axis, n in enumerate(level.shape[:0:-1]):
         steps = torch.arange(n, dtype=level.dtype, device=level.device)
         middle = block * steps + 0.5 * (block - 1)
         parts.append((middle - centre[:, axis, None]) * gradient[:, axis, None])
-    return parts[0].unsqueeze(1) + parts[1].unsqueeze(2)
+    return parts[0].unsqueeze(1), parts[1].unsqueeze(2)

@@ -155,7 +155,8 @@ def symmetric_centre(image, scale, prior, prior_error, window, noise, rounds=6):
     The antisymmetric part of the light, ``(I(c + d) - I(c - d)) / 2``, is to first order the
     shift of the centre times the gradient of the symmetric part; it is fitted by least squares
     with Cauchy weights, each offset with the noise and the galaxy's own irregularity (a share of
-    the light, estimated from the image) as its variance.
+    the light, estimated from the image) as its variance. Half the window does: all that is summed
+    is the same at opposite offsets.
 
     Parameters
     ----------
@@ -184,9 +185,11 @@ def symmetric_centre(image, scale, prior, prior_error, window, noise, rounds=6):
     offsets = torch.linspace(-REACH, REACH, GRID, dtype=image.dtype, device=image.device) * window
     step = float(offsets[1] - offsets[0])
     dy, dx = torch.meshgrid(offsets, offsets, indexing="ij")
-    inner = (slice(1, -1), slice(1, -1))
+    middle = GRID // 2
+    inner = (slice(1, middle + 1), slice(1, -1))
     taper = torch.exp(-0.5 * (dx.square() + dy.square()) / window**2)[inner]
     taper = taper * (torch.hypot(dx, dy)[inner] < REACH * window)
+    taper[:-1] *= 2
     shift = 0.5 * (scale - 1)
     density = min(1.0, (step / scale) ** 2)
     noise_variance = (NOISE_SHARE * noise.square())[:, None, None]
@@ -196,7 +199,8 @@ def symmetric_centre(image, scale, prior, prior_error, window, noise, rounds=6):
         x = (centre[:, 0, None, None] + dx - shift) / scale
         y = (centre[:, 1, None, None] + dy - shift) / scale
         values = sample(image, x, y)
-        turned = values.flip(1, 2)
+        turned = values.flip(1, 2)[:, : middle + 2]
+        values = values[:, : middle + 2]
         even, odd = 0.5 * (values + turned), 0.5 * (values - turned)
         gx = (even[:, 1:-1, 2:] - even[:, 1:-1, :-2]) / (2 * step)
         gy = (even[:, 2:, 1:-1] - even[:, :-2, 1:-1]) / (2 * step)

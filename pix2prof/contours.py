@@ -5,7 +5,7 @@ import math
 import torch
 
 from pix2prof.ellipses import (
-    eccentric_angles,
+    circle_angles,
     ellipse_points,
     present,
     quantiles,
@@ -15,10 +15,9 @@ from pix2prof.ellipses import (
 from pix2prof.geometry import (
     FIT_RATIO,
     FLOOR_SIGMA,
-    MAX_ELLIPTICITY,
     Geometry,
+    limited,
     smoothed_variance,
-    twice_pa,
     whittaker,
 )
 
@@ -28,7 +27,8 @@ N_COARSE = 48
 RING_WIDTH = 0.1
 LEAST_SHARE = 0.4
 STEEPEST = 8.0
-DAMPED = 0.4
+REFINED = 0.5
+DAMPED = (0.4, 0.1)
 CLIP = 4.0
 CLIP_SHARE = 0.25
 N_LEVELS = 4
@@ -59,9 +59,9 @@ def pyramid(images, n_levels=N_LEVELS):
         `images`, then means over 2 x 2, 4 x 4, ... pixels, NaN where more than half of a block is
         missing.
     """
-    valid = present(images)
-    total = torch.where(valid, images, 0)
-    share = None if bool(valid.all()) else valid.to(images.dtype)
+    total, share = images, None
+    if bool(torch.isnan(images.sum())):
+        total, share = torch.nan_to_num(images), present(images).view(torch.uint8)
     levels = [images]
     for level in range(1, n_levels):
         if min(total.shape[-2:]) < 4:
@@ -71,7 +71,8 @@ def pyramid(images, n_levels=N_LEVELS):
             levels.append(total / 4**level)
             continue
         share = _sum_blocks(share)
-        levels.append(torch.where(share >= 0.5 * 4**level, total / share, math.nan))
+        enough = torch.where(share < 0.5 * 4**level, math.nan, share.to(total.dtype))
+        levels.append(total / enough)
     return levels
 
 
@@ -81,7 +82,7 @@ def _sum_blocks(images):
     return rows[:, :, 0::2] + rows[:, :, 1::2]
 
 
-def sample_rings(levels, centre, sma, ellipticity, pa, angles):
+def sample_rings(levels, centre, sma, e1, e2, angles):
     """Sample each ring from the level of the pyramid that suits its radius; (B, N, K)."""
     starts = [*(start for _, start in POOL_FROM[: len(levels)]), math.inf]
     parts = []
@@ -91,11 +92,7 @@ def sample_rings(levels, centre, sma, ellipticity, pa, angles):
         chosen = (sma[:, 0] >= low) & (sma[:, 0] < high)
         if not bool(chosen.any()):
             continue
-        x, y = ellipse_points(
-            centre, torch.ones_like(sma[chosen, 0]), ellipticity[:, chosen], pa[:, chosen], angles
-        )
-        x = centre[:, 0, None, None] + (x - centre[:, 0, None, None]) * sma[chosen]
-        y = centre[:, 1, None, None] + (y - centre[:, 1, None, None]) * sma[chosen]
+        x, y = ellipse_points(centre, sma[chosen], e1[:, chosen], e2[:, chosen], angles)
         offset = 0.5 * (scale - 1)
         parts.append(sample(image, (x - offset) / scale, (y - offset) / scale))
     return torch.cat(parts, 1)
@@ -113,12 +110,12 @@ def harmonics(values, angles):
     values : torch.Tensor
         Samples, NaN where missing, shape (B, N, K).
     angles : torch.Tensor
-        Eccentric anomalies, shape (K,).
+        On the circle, shape (K,).
 
     Returns
     -------
     coefficients : torch.Tensor
-        Of 1, cos E, sin E, cos 2E, sin 2E; shape (B, N, 5).
+        Of 1 and of cosine and sine of once and twice the angle; shape (B, N, 5).
     scatter : torch.Tensor
         Root mean square about them, shape (B, N).
     share : torch.Tensor
@@ -189,7 +186,8 @@ def fit(levels, centre, *, start=0.2, iterations=20, fine=5):
     and position angle [1]_, all radii in step, and the correction of each radius is weighed by
     its own information against its neighbours', so that where the signal ends the last good
     geometry is extended [2]_. Samples that are missing are replaced by those half a turn away.
-    The later half of the corrections is damped, since where noise rules they go round in circles.
+    The later half of the corrections is damped more and more, those of a fit that starts from a
+    geometry from the first on, since where noise rules they go round in circles.
 
     Parameters
     ----------
@@ -216,8 +214,9 @@ def fit(levels, centre, *, start=0.2, iterations=20, fine=5):
     images = levels[0]
     sma = fit_radii(images.shape[-2:], dtype=images.dtype, device=images.device)
     if isinstance(start, Geometry):
-        e1, e2 = start.e1, start.e2
+        e1, e2, early = start.e1, start.e2, REFINED
     else:
+        early = 1.0
         e1 = torch.full((len(images), len(sma)), float(start)).to(images)
         e2 = torch.zeros_like(e1)
     profile = fall = None
@@ -226,7 +225,8 @@ def fit(levels, centre, *, start=0.2, iterations=20, fine=5):
         new1, new2, profile, fall, weight = _correct(
             levels, centre, sma, e1, e2, profile, fall, n_angles
         )
-        share = 1.0 if 2 * step < iterations else DAMPED
+        late = 2 * step / iterations - 1
+        share = early if late < 0 else DAMPED[0] * (DAMPED[1] / DAMPED[0]) ** late
         e1, e2 = e1 + share * (new1 - e1), e2 + share * (new2 - e2)
     flag = torch.zeros_like(weight, dtype=torch.int32)
     random = smoothed_variance(weight) * (1 - weight * FLOOR_SIGMA**2).clamp(min=1e-6)
@@ -234,12 +234,12 @@ def fit(levels, centre, *, start=0.2, iterations=20, fine=5):
 
 
 def _correct(levels, centre, sma, e1, e2, profile, fall, n_angles):
-    angles = eccentric_angles(n_angles, dtype=sma.dtype, device=sma.device)
-    ellipticity = torch.hypot(e1, e2).clamp(max=MAX_ELLIPTICITY)
-    twice = twice_pa(e1, e2)
+    angles = circle_angles(n_angles, dtype=sma.dtype, device=sma.device)
+    e1, e2 = limited(e1, e2)
+    ellipticity = torch.hypot(e1, e2)
     pattern = torch.arange(n_angles, device=sma.device) % 3 - 1
     stretch = 1 + RING_WIDTH * pattern.to(sma.dtype)
-    values = sample_rings(levels, centre, sma[:, None] * stretch, ellipticity, 0.5 * twice, angles)
+    values = sample_rings(levels, centre, sma[:, None] * stretch, e1, e2, angles)
     values = torch.where(present(values), values, values.roll(n_angles // 2, -1))
     if fall is not None:
         values = values + _across(profile, fall, sma, stretch - 1)
@@ -253,22 +253,22 @@ def _correct(levels, centre, sma, e1, e2, profile, fall, n_angles):
     fall_error = error / (0.4 * rings)
     steep = fall.clamp(min=1e-12) * rings
     good = (fall > 2 * fall_error) & (share > LEAST_SHARE)
-    radial = torch.where(good, 2 * q * coefficients[..., 3] / steep, 0)
-    tangential = torch.where(good, 4 * q * coefficients[..., 4] / (steep * (1 + q)), 0)
+    length = ellipticity.clamp(min=1e-12)
+    cos, sin = torch.where(ellipticity > 1e-12, e1 / length, 1), e2 / length
+    cosine, sine = coefficients[..., 3], coefficients[..., 4]
+    radial = 2 * q * (cosine * cos + sine * sin) / steep
+    tangential = 4 * q * (sine * cos - cosine * sin) / (steep * (1 + q))
+    radial, tangential = (torch.where(good, z, 0) for z in (radial, tangential))
     length = torch.hypot(radial, tangential).clamp(min=1e-12)
     limit = (0.15 / length).clamp(max=1.0)
     radial, tangential = radial * limit, tangential * limit
-    cos, sin = torch.cos(twice), torch.sin(twice)
-    target1 = ellipticity * cos + radial * cos - tangential * sin
-    target2 = ellipticity * sin + radial * sin + tangential * cos
+    target1 = e1 + radial * cos - tangential * sin
+    target2 = e2 + radial * sin + tangential * cos
     sigma = 2 * q * error / steep
     weight = torch.where(good, 1 / (sigma.square() + FLOOR_SIGMA**2), 0)
     weight = torch.where(weight > 1, weight, 0)
     smooth = whittaker(torch.stack((target1, target2), -1), weight)
-    e1, e2 = smooth.unbind(-1)
-    length = torch.hypot(e1, e2).clamp(min=1e-12)
-    limit = (MAX_ELLIPTICITY / length).clamp(max=1.0)
-    e1, e2 = (torch.nan_to_num(z * limit) for z in (e1, e2))
+    e1, e2 = (torch.nan_to_num(z) for z in limited(*smooth.unbind(-1)))
     return e1, e2, profile, fall, weight
 
 

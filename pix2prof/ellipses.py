@@ -10,37 +10,46 @@ def present(values):
     return ~torch.isnan(values)
 
 
-def eccentric_angles(n, *, dtype=torch.float32, device=None):
-    """Eccentric anomalies [rad] of `n` equally spaced points, shape (n,)."""
+def circle_angles(n, *, dtype=torch.float32, device=None):
+    """Angles [rad] of `n` equally spaced points of a circle, shape (n,)."""
     return torch.arange(n, dtype=dtype, device=device) * (2 * math.pi / n)
 
 
-def ellipse_points(centre, sma, ellipticity, pa, angles):
-    """Positions of points along ellipses.
+def components(ellipticity, pa):
+    """``e cos 2 pa`` and ``e sin 2 pa``; pa in radians."""
+    return ellipticity * torch.cos(2 * pa), ellipticity * torch.sin(2 * pa)
+
+
+def ellipse_points(centre, sma, e1, e2, angles):
+    """Positions of points along ellipses: those of a circle, squeezed.
+
+    The circle is squeezed by the symmetric matrix that has the ellipse's axes, so that a point's
+    eccentric anomaly is its angle less the position angle, and that points move smoothly with
+    `e1` and `e2` where the ellipse is all but round and its position angle is anyone's guess.
 
     Parameters
     ----------
     centre : torch.Tensor
         Centres (x, y), shape (B, 2) [px].
     sma : torch.Tensor
-        Semi-major axes, shape (R,) or (B, R) [px].
-    ellipticity, pa : torch.Tensor
-        ``1 - b/a`` and position angle [rad, counter-clockwise from +x], shape (B, R).
+        Semi-major axes, shape (R,), or (R, K) where they differ along an ellipse [px].
+    e1, e2 : torch.Tensor
+        ``e cos 2 pa`` and ``e sin 2 pa``, pa counter-clockwise from +x, shape (B, R).
     angles : torch.Tensor
-        Eccentric anomalies, shape (K,) or (R, K) [rad].
+        On the circle, counter-clockwise from +x, shape (K,) or (R, K) [rad].
 
     Returns
     -------
     x, y : torch.Tensor
         Shape (B, R, K) [px].
     """
-    a = sma.expand_as(ellipticity).unsqueeze(-1)
-    along = a * torch.cos(angles)
-    across = a * (1 - ellipticity).unsqueeze(-1) * torch.sin(angles)
-    cos, sin = torch.cos(pa).unsqueeze(-1), torch.sin(pa).unsqueeze(-1)
-    x = centre[:, 0, None, None] + along * cos - across * sin
-    y = centre[:, 1, None, None] + along * sin + across * cos
-    return x, y
+    a = sma if sma.ndim == 2 else sma.unsqueeze(-1)
+    across, down = a * torch.cos(angles), a * torch.sin(angles)
+    middle = 1 - 0.5 * torch.hypot(e1, e2)
+    shear = 0.5 * e2.unsqueeze(-1)
+    x = across * (middle + 0.5 * e1).unsqueeze(-1) + down * shear
+    y = down * (middle - 0.5 * e1).unsqueeze(-1) + across * shear
+    return x + centre[:, 0, None, None], y + centre[:, 1, None, None]
 
 
 def sample(images, x, y):
@@ -65,6 +74,9 @@ def sample(images, x, y):
     values = torch.nn.functional.grid_sample(
         images.unsqueeze(1), grid, mode="bilinear", padding_mode="border", align_corners=True
     ).reshape(x.shape)
+    low, high = grid.aminmax()
+    if bool((low >= -1) & (high <= 1)):
+        return values
     inside = (gx.abs() <= 1) & (gy.abs() <= 1)
     return torch.where(inside.reshape(x.shape), values, math.nan)
 

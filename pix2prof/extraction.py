@@ -5,6 +5,7 @@ import math
 import torch
 
 from pix2prof.ellipses import (
+    components,
     ellipse_points,
     present,
     quantiles,
@@ -54,10 +55,10 @@ def read_rows(images, centre, radius, ellipticity, pa, statistic):
         Shares of the ellipse used, and inside the image but excluded, shape (B, T).
     """
     height, width = images.shape[-2:]
-    k = torch.arange(N_SAMPLES, dtype=images.dtype, device=images.device)
-    turn = torch.arange(len(radius), dtype=images.dtype, device=images.device) * 0.618034
-    angles = (k + (turn % 1.0)[:, None]) * (2 * math.pi / N_SAMPLES)
-    x, y = ellipse_points(centre, radius, ellipticity, pa, angles)
+    k = torch.arange(N_SAMPLES, dtype=torch.float64, device=images.device)
+    turn = torch.arange(len(radius), dtype=torch.float64, device=images.device) * 0.618034
+    angles = ((k + (turn % 1.0)[:, None]) * (2 * math.pi / N_SAMPLES)).to(images.dtype)
+    x, y = ellipse_points(centre, radius, *components(ellipticity, pa), angles)
     n_cubic = int((radius < CUBIC_WITHIN).sum())
     values = torch.cat(
         (

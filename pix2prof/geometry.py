@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from pix2prof.ellipses import eccentric_angles, sorted_last
+from pix2prof.ellipses import circle_angles, sorted_last
 
 MAX_ELLIPTICITY = 0.92
 FIT_RATIO = 1.12
@@ -61,6 +61,12 @@ def twice_pa(e1, e2):
     elements of a tensor than for the rest, which differs in the last bit, and the fit grows that.
     """
     return torch.atan2(e2.double(), e1.double()).to(e1.dtype)
+
+
+def limited(e1, e2):
+    """Either component, shortened where the ellipticity exceeds `MAX_ELLIPTICITY`."""
+    share = (MAX_ELLIPTICITY / torch.hypot(e1, e2).clamp(min=1e-12)).clamp(max=1.0)
+    return e1 * share, e2 * share
 
 
 def whittaker(target, weight, step_sigma=STEP_SIGMA, ridge=RIDGE):
@@ -148,7 +154,7 @@ def uncross(geometry, rounds=12):
     neighbours, so that bars and slow twists stay.
     """
     e1, e2 = geometry.e1, geometry.e2
-    angles = eccentric_angles(16, dtype=e1.dtype, device=e1.device) / 2
+    angles = circle_angles(16, dtype=e1.dtype, device=e1.device) / 2
     for _ in range(rounds):
         e = torch.hypot(e1, e2).clamp(max=MAX_ELLIPTICITY).unsqueeze(-1)
         theta = 0.5 * twice_pa(e1, e2).unsqueeze(-1)

@@ -24,6 +24,7 @@ from pix2prof import profiles
 from pix2prof.background import first_sky, pixel_noise, sky_outside, without_sky
 from pix2prof.centre import find_centre, second_peak
 from pix2prof.contours import fit, pyramid
+from pix2prof.ellipses import present
 from pix2prof.extraction import STATISTICS
 from pix2prof.geometry import extend, interpolate, uncross
 from pix2prof.masking import source_mask
@@ -130,7 +131,7 @@ def _as_batch(images, device):
         if array.dtype.kind not in "fiu":
             raise ValueError(f"images must be numbers, got dtype {array.dtype}")
         wide = np.float64 if array.dtype == np.float64 else np.float32
-        images = torch.from_numpy(np.array(array, dtype=wide))
+        images = torch.from_numpy(np.require(array, wide, ("C", "W")))
     if images.dtype not in (torch.float32, torch.float64):
         images = images.to(torch.float32)
     if device is not None:
@@ -169,8 +170,10 @@ def _measure_chunk(images, centre, near, mask, sky, forced, pixscale, n_steps, s
     given_sky, given_mask = sky, mask
     if mask is not None:
         images = torch.where(mask, math.nan, images)
-    images, noise, scale = _normalised(images)
-    sky = None if sky is None else sky / scale
+    exact, noise, scale = _normalised(images)
+    images = exact.to(torch.float32)
+    centre, near = (None if z is None else z.to(images) for z in (centre, near))
+    sky = None if sky is None else (sky / scale).to(images)
     if sky is None:
         sky, sky_err, visible = first_sky(images)
     else:
@@ -206,11 +209,15 @@ def _measure_chunk(images, centre, near, mask, sky, forced, pixscale, n_steps, s
         shapes = uncross(extend(interpolate(shapes)))
     flags = Flag.CENTRE_UNCERTAIN * astray.int() + Flag.SKY_NOT_VISIBLE * (~visible).int()
     flags = flags + Flag.SECOND_PEAK * beside.int()
+    image = levels[0]
+    if exact.dtype != image.dtype:
+        there = torch.where(present(image), exact, math.nan)
+        image = without_sky([there], sky, gradient, centre)[0]
     return read_profiles(
-        levels[0],
+        image,
         scale,
-        (centre, centre_err),
-        (sky, sky_err, gradient),
+        [z.to(exact) for z in (centre, centre_err)],
+        [z.to(exact) for z in (sky, sky_err, gradient)],
         shapes,
         forced,
         flags,
@@ -223,15 +230,24 @@ def _measure_chunk(images, centre, near, mask, sky, forced, pixscale, n_steps, s
 def _normalised(images):
     """Images, NaN where not finite, in units that keep squares in range; their noise; the unit.
 
-    The unit is the noise, or a millionth of the brightest pixel where that is more.
+    The unit is near the noise, or a millionth of the brightest pixel where that is more. It is a
+    power of two, by which nothing is rounded: all that is decided before the profile is read is
+    decided in single precision, on the same numbers whatever the precision of the images.
     """
-    finite = torch.where(torch.isfinite(images), images, math.nan)
-    peak = torch.nan_to_num(finite.abs()).flatten(1).amax(-1)
-    peak = torch.where(peak > 0, peak, 1)
-    finite = finite / peak[:, None, None]
-    noise = pixel_noise(finite)
-    unit = noise.clamp(min=1e-6)
-    return finite / unit[:, None, None], noise / unit, unit * peak
+    if not bool(torch.isfinite(images.sum())):
+        images = torch.where(images.abs() < math.inf, images, math.nan)
+    whole = torch.nan_to_num(images).flatten(1)
+    peak = torch.maximum(whole.amax(-1), -whole.amin(-1))
+    peak = _power_of_two(torch.where(peak > 0, peak, 1))
+    finite = images / peak[:, None, None]
+    noise = pixel_noise(finite.to(torch.float32))
+    unit = _power_of_two(noise.clamp(min=1e-6))
+    return finite.div_(unit[:, None, None]), noise / unit, unit * peak
+
+
+def _power_of_two(values):
+    """The largest that is not over each value."""
+    return values / (2 * torch.frexp(values).mantissa)
 
 
 def _off_middle(centre, images):
@@ -243,6 +259,6 @@ def _off_middle(centre, images):
 def _outer_shape(shapes, forced):
     """Ellipticity and position angle [rad] of the outermost good ellipse, shapes (B,)."""
     if forced is not None:
-        return forced[0][:, -1], forced[1][:, -1]
+        return [z[:, -1].to(torch.float32) for z in forced[:2]]
     outer = extend(shapes)
     return outer.ellipticity[:, -1], outer.pa[:, -1]

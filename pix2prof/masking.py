@@ -1,10 +1,11 @@
 """Other sources in the field: what stands out of the galaxy's own smooth light."""
 
+import math
+
 import torch
 
-from pix2prof.background import elliptical_radius
 from pix2prof.ellipses import (
-    eccentric_angles,
+    circle_angles,
     ellipse_points,
     present,
     quantiles,
@@ -39,8 +40,8 @@ def source_mask(levels, centre, geometry, noise):
         Bool, shape (B, H, W).
     """
     images, half = levels[:2]
-    angles = eccentric_angles(64, dtype=images.dtype, device=images.device)
-    x, y = ellipse_points(centre, geometry.sma, geometry.ellipticity, geometry.pa, angles)
+    angles = circle_angles(64, dtype=images.dtype, device=images.device)
+    x, y = ellipse_points(centre, geometry.sma, geometry.e1, geometry.e2, angles)
     values = sample(half, (x - 0.5) / 2, (y - 0.5) / 2)
     count = present(values).sum(-1)
     low, middle, high = quantiles(sorted_last(values), count, (0.16, 0.5, 0.84)).unbind(-1)
@@ -49,7 +50,7 @@ def source_mask(levels, centre, geometry, noise):
     own = torch.nan_to_num(torch.hypot(own, OWN_SCATTER * middle))
     model, scatter = paint(half.shape, centre, geometry, torch.nan_to_num(middle), own)
     residual = torch.nan_to_num(half - model)
-    smooth = torch.nn.functional.avg_pool2d(residual.unsqueeze(1), 3, 1, 1).squeeze(1)
+    smooth = _mean_3x3(residual)
     sigma = torch.hypot(scatter, (noise / 6)[:, None, None].expand_as(scatter))
     found = grow(smooth > THRESHOLD * sigma, 2)
     full = found.repeat_interleave(2, -1).repeat_interleave(2, -2)
@@ -77,28 +78,45 @@ def paint(shape, centre, geometry, *series):
     """
     _, height, width = shape
     dtype, device = centre.dtype, centre.device
-    x = 2 * torch.arange(width, dtype=dtype, device=device)[None, None, :] + 0.5
-    y = 2 * torch.arange(height, dtype=dtype, device=device)[None, :, None] + 0.5
-    zero = torch.zeros(len(centre), 1, 1, dtype=dtype, device=device)
-    radius = elliptical_radius(x, y, centre, zero, zero)
-    first, step = torch.log(geometry.sma[0]), torch.log(geometry.sma[1] / geometry.sma[0])
+    dx = 2 * torch.arange(width, dtype=dtype, device=device) + 0.5 - centre[:, :1]
+    dy = 2 * torch.arange(height, dtype=dtype, device=device) + 0.5 - centre[:, 1:]
+    dx, dy = dx.unsqueeze(1), dy.unsqueeze(2)
+    xx, xy, yy = dx.square(), dx * dy, dy.square()
+    first, step = math.log(geometry.sma[0]), math.log(geometry.sma[1] / geometry.sma[0])
     last = len(geometry.sma) - 1
-    ellipticity, pa = geometry.ellipticity, geometry.pa
+    cos, sin = torch.cos(geometry.pa), torch.sin(geometry.pa)
+    stretch = (1 - geometry.ellipticity) ** -2
+    form = (
+        cos.square() + stretch * sin.square(),
+        2 * (1 - stretch) * cos * sin,
+        sin.square() + stretch * cos.square(),
+    )
+
+    def position(square):
+        return square.clamp(min=1e-6).log().sub_(2 * first).div_(2 * step).clamp_(0, last)
+
+    square = xx + yy
     for _ in range(2):
-        position = ((torch.log(radius.clamp(min=1e-3)) - first) / step).clamp(0, last)
-        nearest = position.round().long().flatten(1)
-        e, angle = (z.gather(1, nearest).reshape(radius.shape) for z in (ellipticity, pa))
-        radius = elliptical_radius(x, y, centre, e, angle)
-    position = ((torch.log(radius.clamp(min=1e-3)) - first) / step).clamp(0, last)
-    below = position.floor().clamp(max=last - 1)
-    t = position - below
+        nearest = position(square).round_().long().flatten(1)
+        a, b, c = (z.gather(1, nearest).reshape(square.shape) for z in form)
+        square = a.mul_(xx).addcmul_(b, xy).addcmul_(c, yy)
+    t = position(square)
+    below = t.floor().clamp_(max=last - 1)
+    t = t.sub_(below)
     below = below.long().flatten(1)
     out = []
     for values in series:
-        low = values.gather(1, below).reshape(radius.shape)
-        high = values.gather(1, below + 1).reshape(radius.shape)
-        out.append(low + t * (high - low))
+        low = values.gather(1, below).reshape(square.shape)
+        rise = torch.diff(values).gather(1, below).reshape(square.shape)
+        out.append(low.addcmul_(t, rise))
     return out
+
+
+def _mean_3x3(images):
+    """Mean of each pixel and its eight neighbours, zero outside; shape (B, h, w)."""
+    padded = torch.nn.functional.pad(images, (1, 1, 1, 1))
+    rows = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
+    return (rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]) / 9
 
 
 def grow(mask, rounds=1):

@@ -4,7 +4,8 @@ import torch
 from scipy.ndimage import map_coordinates
 
 from pix2prof.ellipses import (
-    eccentric_angles,
+    circle_angles,
+    components,
     ellipse_points,
     quantiles,
     sample,
@@ -57,13 +58,22 @@ def test_points_lie_on_their_ellipse():
     x, y = ellipse_points(
         centre,
         torch.tensor([5.0, 8.0]),
-        torch.tensor([[0.3, 0.6]]),
-        torch.tensor([[0.0, torch.pi / 2]]),
-        eccentric_angles(8),
+        *components(torch.tensor([[0.3, 0.6]]), torch.tensor([[0.0, torch.pi / 2]])),
+        circle_angles(8),
     )
     assert x.shape == (1, 2, 8)
     assert torch.allclose(((x[0, 0] - 10) / 5) ** 2 + ((y[0, 0] - 20) / 3.5) ** 2, torch.ones(8))
     assert torch.allclose(((y[0, 1] - 20) / 8) ** 2 + ((x[0, 1] - 10) / 3.2) ** 2, torch.ones(8))
+
+
+def test_points_do_not_jump_where_an_ellipse_is_round():
+    centre, angles = torch.zeros(1, 2), circle_angles(16)
+    turns = torch.linspace(0, torch.pi, 9)[None]
+    x, y = ellipse_points(
+        centre, 100 * torch.ones(9), *components(1e-5 + 0 * turns, turns), angles
+    )
+    assert torch.allclose(x, 100 * torch.cos(angles).expand_as(x), atol=2e-3)
+    assert torch.allclose(y, 100 * torch.sin(angles).expand_as(y), atol=2e-3)
 
 
 @pytest.mark.parametrize("missing", [0, 1, 7, 29])
