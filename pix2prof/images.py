@@ -244,7 +244,8 @@ def _to_nanomaggies(path, data, zeropoint):
         with np.errstate(over="ignore"):
             data = data * np.asarray(mag_to_flux(zeropoint), dtype=data.dtype)
     with np.errstate(invalid="ignore"):
-        data[~(np.abs(data) < MAX_FLUX)] = np.nan
+        if not -MAX_FLUX < data.min() <= data.max() < MAX_FLUX:  # nor NaN
+            data[~(np.abs(data) < MAX_FLUX)] = np.nan
     check_pixels(path, data)
     return data
 
@@ -264,7 +265,8 @@ def check_pixels(path, data):
     ImageError
         If more than half of the pixels are NaN or infinite, or all are the same.
     """
-    finite = data[np.isfinite(data)]
+    finite = np.isfinite(data)
+    finite = data if finite.all() else data[finite]
     if finite.size < data.size / 2:
         raise ImageError(
             path,
@@ -274,7 +276,7 @@ def check_pixels(path, data):
     if finite.min() == finite.max():
         raise ImageError(
             path,
-            f"the image is constant (every pixel is {finite[0]:.4g} nanomaggies)",
+            f"the image is constant (every pixel is {finite.flat[0]:.4g} nanomaggies)",
             "give an image with a galaxy on it",
         )
 
