@@ -184,7 +184,7 @@ def _run_many(args, task, sources, unused):
 
 def _road(args):
     return {
-        name: getattr(args, name) for name in ("readers", "workers", "scheduler", "retry_failed")
+        name: getattr(args, name) for name in ("processes", "workers", "scheduler", "retry_failed")
     }
 
 

@@ -2,12 +2,11 @@
 
 import concurrent.futures as cf
 import multiprocessing
-import os
-import threading
 from collections import deque
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing.connection import wait
+
+from .children import end_with_parent
 
 PATIENCE = 600.0
 AHEAD = 2
@@ -35,23 +34,25 @@ class Processes:
         How many.
     patience : float
         A batch that takes longer is given up, and the processes with it [s].
+    modules : sequence of str
+        Imported once, for all of the processes.
     """
 
-    def __init__(self, number, patience=PATIENCE):
+    def __init__(self, number, patience=PATIENCE, modules=("pix2prof.tasks",)):
         self.slots, self.patience = number, patience
         methods = multiprocessing.get_all_start_methods()
         self._context = multiprocessing.get_context(
             "forkserver" if "forkserver" in methods else "spawn"
         )
         if "forkserver" in methods:
-            self._context.set_forkserver_preload(["pix2prof.tasks"])
+            self._context.set_forkserver_preload(list(modules))
         self._pool = None
 
     def submit(self, function, items):
         """Start one batch: a `concurrent.futures.Future`."""
         if self._pool is None:
             self._pool = cf.ProcessPoolExecutor(
-                self.slots, mp_context=self._context, initializer=_follow_parent
+                self.slots, mp_context=self._context, initializer=end_with_parent
             )
         try:
             return self._pool.submit(function, items)
@@ -146,14 +147,3 @@ def dispatch(function, items, workers, size):
             else:
                 words = " ".join(str(error).split())[:300]
                 yield batch, Lost(f"its worker died or broke, again ({words})")
-
-
-def _follow_parent():
-    """End this process when the one that started it is gone, however that went."""
-    parent = multiprocessing.parent_process()
-
-    def watch():
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

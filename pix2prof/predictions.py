@@ -18,6 +18,8 @@ from .sdss import PIXSCALE
 from .stamps import Stamp, make_stamp, stamp_side
 
 SHORT = 10
+PIXELS = 64 * 256**2
+"""Of the images that a network takes at once: more are quicker and take more memory."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ def predict_stamps(batch, model, *, precision="float32"):
         data, covered = (
             np.stack([getattr(stamps[k], name) for k in places]) for name in ("data", "covered")
         )
-        columns = describe_images(data, model, covered=covered, precision=precision)
+        options = {"batch_size": max(8, PIXELS // side**2), "precision": precision}
+        columns = describe_images(data, model, covered=covered, **options)
         for row, k in enumerate(places):
             found[k] = {name: values[row] for name, values in columns.items()}
     tables = {k: _table_or_error(*batch[k], said, model) for k, said in found.items()}
