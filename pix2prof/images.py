@@ -11,7 +11,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from .fits import ImageError, open_image
 from .names import stem
-from .sdss import BANDS, ZEROPOINT, mag_to_flux
+from .sdss import ZEROPOINT, mag_to_flux
 
 MIN_SIDE = 32
 PIXSCALE_RANGE = (0.01, 60.0)
@@ -233,10 +233,7 @@ def _band(headers, given):
         return "unknown", ("no band given",)
     text = str(text).strip()
     match = re.match(r"(?:sdss|decam|ps1|hsc)?[\s_.-]*([ugrizy])(?:['\s_.].*)?$", text.lower())
-    name = match.group(1) if match else text
-    if name in BANDS:
-        return name, ()
-    return name, (f"band {name}: the network was trained on {', '.join(BANDS)}",)
+    return match.group(1) if match else text, ()
 
 
 def _to_nanomaggies(path, data, zeropoint):

@@ -190,6 +190,8 @@ def _table(image, stamp, columns, model):
             image.path, "the network gave no profile for it", "look at the image, and its flags"
         )
     sma, flags = sma_grid(n), list(stamp.flags)
+    if image.band not in (*model.bands, "unknown"):
+        flags.append(f"band {image.band}: the network was trained on {', '.join(model.bands)}")
     if n == len(mu):
         flags.append("the profile did not end by itself")
     if n < SHORT:

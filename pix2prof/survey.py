@@ -20,11 +20,11 @@ from pix2prof.children import end_with_parent
 from pix2prof.cores import available_cores
 from pix2prof.crops import centre_crop
 from pix2prof.dataset import PROFILE_KEYS, assign_splits, load_survey
-from pix2prof.folder import PROBES_BANDS, read_folder
+from pix2prof.folder import read_folder
 from pix2prof.mock import mock_galaxy
 from pix2prof.normalisation import Normalisation, find_normalisation, save_normalisation
 from pix2prof.profiles import MAX_STEPS, sma_grid
-from pix2prof.sdss import BANDS
+from pix2prof.sdss import BANDS, PROBES_BANDS
 
 SHARD = 8
 REPORT_EVERY = 5.0
