@@ -5,6 +5,7 @@ import multiprocessing
 from collections import deque
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import forkserver
 
 from .children import end_with_parent
 
@@ -40,12 +41,7 @@ class Processes:
 
     def __init__(self, number, patience=PATIENCE, modules=("pix2prof.tasks",)):
         self.slots, self.patience = number, patience
-        methods = multiprocessing.get_all_start_methods()
-        self._context = multiprocessing.get_context(
-            "forkserver" if "forkserver" in methods else "spawn"
-        )
-        if "forkserver" in methods:
-            self._context.set_forkserver_preload(list(modules))
+        self._context = start_server(modules)
         self._pool = None
 
     def submit(self, function, items):
@@ -77,6 +73,29 @@ class Processes:
         if self._pool is not None:
             self.give_up()
             self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def start_server(modules):
+    """Start the process that others are forked from, where the system has such.
+
+    It imports what they need while this one goes on; to start it again does nothing.
+
+    Parameters
+    ----------
+    modules : sequence of str
+        What to import.
+
+    Returns
+    -------
+    context : multiprocessing.context.BaseContext
+        To start processes with.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(modules))
+    forkserver.ensure_running()
+    return context
 
 
 def dispatch(function, items, workers, size):

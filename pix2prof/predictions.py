@@ -11,6 +11,7 @@ from .angles import sky_angles
 from .fits import ImageError
 from .images import read_image
 from .measured import RowFlag
+from .model import Pix2Prof
 from .photometry import note_parameters
 from .predict import BATCH, describe_images
 from .profiles import COLUMNS, PA_SKY, profile_table, sma_grid
@@ -18,8 +19,9 @@ from .sdss import PIXSCALE
 from .stamps import Stamp, make_stamp, stamp_side
 
 SHORT = 10
-PIXELS = 64 * 256**2
-"""Of the images that a network takes at once: more are quicker and take more memory."""
+RECURRENT, OTHER = 64 * 256**2, 16 * 256**2
+"""Pixels of the images that a network takes at once: a recurrent one goes through its weights at
+every step, for however many images; others gain nothing but memory by more."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ def predict_stamps(batch, model, *, precision="float32"):
         data, covered = (
             np.stack([getattr(stamps[k], name) for k in places]) for name in ("data", "covered")
         )
-        options = {"batch_size": max(8, PIXELS // side**2), "precision": precision}
+        pixels = RECURRENT if isinstance(model.network, Pix2Prof) else OTHER
+        options = {"batch_size": max(4, pixels // side**2), "precision": precision}
         columns = describe_images(data, model, covered=covered, **options)
         for row, k in enumerate(places):
             found[k] = {name: values[row] for name, values in columns.items()}
