@@ -6,7 +6,7 @@
 Makes FITS images of 256 x 256 px, `DISTINCT` different ones under `n` names, and runs
 ``pix2prof predict`` on half of them and on all: the rate, its ratio to that of the bare model on
 images in memory, processor time an image, and the memory of the whole process tree after a tenth
-of the run, in the middle and at the end, which should be the same. Then half of them by 1 to 4
+of the run, in the middle and before the end, which should be the same. Then half of them by 1 to 4
 processes, and by as many local Dask workers, over the same without Dask. The soak replaces 2 per
 cent of the files by malformed ones, made in the ways of ``tests/malformed.py`` in turn, kills a
 working process every minute, and then asks that every file is accounted for: each once, none but
@@ -161,7 +161,7 @@ def one_run(title, folder, out, words, kept, reference=None, **watching):
 def cells(run):
     """The row of `COLUMNS` of a run."""
     over = "" if run["of_reference"] is None else f"{run['of_reference']:.1%}"
-    course = " ".join(f"{run['course'][k]:.2f}" for k in (1, len(run["course"]) // 2, -1))
+    course = " ".join(f"{run['course'][k]:.2f}" for k in (1, len(run["course"]) // 2, -2))
     milliseconds = 1e3 * run["processor"] / run["images"]
     numbers = run["run"], run["images"], run["seconds"], run["rate"], f"{run['efficiency']:.1%}"
     return *numbers, over, milliseconds, course
