@@ -3,12 +3,15 @@
     python benchmarks/survey.py [-n 10000] [--model paper] [--json survey.json] [--log survey.log]
     python benchmarks/survey.py --only soak -n 20000
 
-Makes `n` FITS images of 256 x 256 px and runs ``pix2prof predict`` on half of them and on all: the
-rate, its ratio to that of the bare model on images in memory, and the peak memory of the whole
-process tree, which should be the same. Then half of them on 1 to 4 local Dask workers, over the
-same without. The soak replaces 2 per cent of the files by malformed ones, made in the ways of
-``tests/malformed.py`` in turn, kills a working process every minute, and then asks that every file
-is accounted for: each once, none but malformed ones failed, no profile without a finite value.
+Makes FITS images of 256 x 256 px, `DISTINCT` different ones under `n` names, and runs
+``pix2prof predict`` on half of them and on all: the rate, its ratio to that of the bare model on
+images in memory, processor time an image, and the memory of the whole process tree after a tenth
+of the run, in the middle and before the end, which should be the same. Then half of them by 1 to 4
+processes, and by as many local Dask workers, over the same without Dask. The soak replaces 2 per
+cent of the files by malformed ones, made in the ways of ``tests/malformed.py`` in turn, kills a
+working process every minute, and then asks that every file is accounted for: each once, none but
+malformed ones failed, no profile without a finite value. What was measured is kept as JSON after
+every run.
 """
 
 import argparse
@@ -32,18 +35,19 @@ from pix2prof.inputs import find_items
 from pix2prof.parts import PROFILES, read_results
 from pix2prof.predict import load, predict_images
 from pix2prof.progress import duration
-from pix2prof.runner import BATCH, predict_task
+from pix2prof.runner import predict_task
 
 DAMAGED = 50
+DISTINCT = 2000
 COLUMNS = (
     "run",
     "images",
     "s",
     "images/s",
     "of the bare model",
-    "over one process",
-    "GB",
-    "kills",
+    "over no Dask",
+    "core ms an image",
+    "GB: start, middle, end",
 )
 
 
@@ -62,15 +66,18 @@ def parts_of_the_work(images, model, seconds):
     Returns
     -------
     dict of float
-        Images a second: ``bare``, the model alone on all cores, on images in memory; ``read`` and
+        Images a second: ``bare``, the model alone on all cores, on images in memory, as many at
+        once as in a run; ``read`` and
         ``tables``, reading and making stamps, and making rows, on one core.
     """
     task, found = predict_task(model), load(model)
-    items = list(find_items([images]))[:BATCH]
+    items = list(find_items([images]))[: task.batch]
     prepared = task.prepare(items)
     stamps = np.stack([stamp.data for _, stamp in prepared])
     every = {
-        "bare": _rate(lambda: predict_images(stamps, found), len(items), seconds),
+        "bare": _rate(
+            lambda: predict_images(stamps, found, batch_size=task.batch), len(items), seconds
+        ),
         "read": _rate(lambda: task.prepare(items), len(items), seconds),
     }
     whole = _rate(lambda: task.finish(prepared), len(items), seconds)
@@ -137,43 +144,55 @@ def _none(files, what):
         raise AssertionError(f"{len(files)} files: {what}, for instance {sorted(files)[:3]}")
 
 
-def one_run(title, folder, out, words, reference, bare, **watching):
-    """One row of the table; the `reference` is the rate without Dask, None if this is it."""
+def one_run(title, folder, out, words, kept, reference=None, **watching):
+    """One row of the table, also kept in full; the `reference` is the same without Dask."""
     shutil.rmtree(out, ignore_errors=True)
     seen = watch(["predict", folder, "-o", out, *words], **watching)
     rows, failures = account(folder, out)
     n = rows.num_rows + failures.num_rows
-    rate = n / seen.seconds
-    ratio = "" if reference is None else f"{rate / reference:.1%}"
-    share = f"{rate / bare:.1%}"
-    return title, n, seen.seconds, rate, share, ratio, seen.memory, seen.kills
+    run = {"run": title, "images": n, **seen._asdict(), "rate": n / seen.seconds, "lost": 0}
+    run |= {"efficiency": run["rate"] / kept["bare"], "of_reference": None}
+    if reference is not None:
+        run["of_reference"] = run["rate"] / reference["rate"]
+    kept["runs"].append(run)
+    return run
+
+
+def cells(run):
+    """The row of `COLUMNS` of a run."""
+    over = "" if run["of_reference"] is None else f"{run['of_reference']:.1%}"
+    course = " ".join(f"{run['course'][k]:.2f}" for k in (1, len(run["course"]) // 2, -2))
+    milliseconds = 1e3 * run["processor"] / run["images"]
+    numbers = run["run"], run["images"], run["seconds"], run["rate"], f"{run['efficiency']:.1%}"
+    return *numbers, over, milliseconds, course
 
 
 def rates(options, home, kept):
-    """Half of the images, all of them, and half of them on Dask: rows of `COLUMNS`."""
+    """Half of the images, all of them, and half of them on Dask and without: rows of `COLUMNS`."""
     images, half, out = home / "images", home / "half", home / "out"
     link_images(images, half, options.n // 2)
     model = ["--model", options.model]
     watching = {"log": home / "run.log"}
-    bare = kept["bare"]
-    first = one_run("half of them", half, out, model, None, bare, **watching)
-    yield first
-    row = one_run("all of them", images, out, model, None, bare, **watching)
+    yield cells(one_run("half of them", half, out, model, kept, **watching))
+    run = one_run("all of them", images, out, model, kept, **watching)
     size = sum(path.stat().st_size for path in (out / PROFILES).glob("*.parquet"))
     files = [path.stat().st_size for path in images.rglob("*.fits")]
-    kept |= {"rate": row[3], "memory": row[6], "bytes_in": float(np.mean(files))}
-    kept |= {"bytes_out": size / row[1], "images": row[1]}
-    yield row
-    for workers in options.workers:
-        words = [*model, "--workers", str(workers)]
-        yield one_run(f"{workers} Dask workers", half, out, words, first[3], bare, **watching)
+    kept |= {name: run[name] for name in ("rate", "efficiency", "memory", "images")}
+    kept |= {"bytes_in": float(np.mean(files)), "bytes_out": size / run["images"]}
+    yield cells(run)
+    for n in options.workers:
+        words = [*model, "--processes", str(n)]
+        alone = one_run(f"{n} processes", half, out, words, kept, **watching)
+        yield cells(alone)
+        words = [*model, "--workers", str(n)]
+        yield cells(one_run(f"{n} Dask workers", half, out, words, kept, alone, **watching))
 
 
-def soak(options, home):
+def soak(options, home, kept):
     """Malformed files and killed workers: every one is accounted for, or AssertionError."""
     images, out = home / "soak", home / "out"
     shutil.rmtree(images, ignore_errors=True)
-    link_images(home / "images", images, options.n)
+    link_images(home / "made", images, options.n)
     malformed = damage(images)
     shutil.rmtree(out, ignore_errors=True)
     words = ["predict", images, "-o", out, "--model", options.model]
@@ -188,10 +207,21 @@ def soak(options, home):
         [(way, count, failed[way], count - failed[way]) for way, count in ways.items()],
     )
     show("Failures by step", ("step", "failures"), Counter(failures["step"].to_pylist()).items())
+    kept["soak"] = {"images": n, "rows": rows.num_rows, "failures": failures.num_rows, "lost": 0}
+    kept["soak"] |= {"malformed": len(malformed), "ways": len(ways), "rate": n / seen.seconds}
+    kept["soak"] |= seen._asdict()
     print(
         f"\nsoak: {n} files, {rows.num_rows} rows, {failures.num_rows} failures, {seen.kills} "
         f"workers killed, {seen.seconds:.0f} s, {seen.memory:.2f} GB; every one accounted for"
     )
+
+
+def keep(options, kept):
+    """Write what was measured so far; a soak alone is added to the rates that are there."""
+    if options.json:
+        known = json.loads(options.json.read_text()) if options.json.exists() else {}
+        kept = kept if "rates" in options.only else known | {"soak": kept["soak"]}
+        options.json.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 def main():
@@ -213,23 +243,28 @@ def main():
         torch.set_num_threads(cores)
         print(f"{cores} cores; model {options.model}; {options.n} images below {home}")
         start = time.monotonic()
-        make_images(home / "images", options.n)
+        make_images(home / "made", min(options.n, DISTINCT))
+        link_images(home / "made", home / "images", options.n)
         print(f"images made in {time.monotonic() - start:.0f} s")
-        kept = {"model": options.model, "cores": cores}
+        kept = {"model": options.model, "cores": cores, "runs": []}
         kept |= parts_of_the_work(home / "images", options.model, options.seconds)
         print(
             f"the model alone {kept['bare']:.1f} images a second; reading {kept['read']:.0f} and "
             f"tables {kept['tables']:.0f} a second of one core"
         )
-        runs = {"rates": 1.5 + 0.5 * len(options.workers), "soak": 1.0}
+        runs = {"rates": 1.5 + len(options.workers), "soak": 1.0}
         images = options.n * sum(runs[part] for part in options.only)
         print(f"about {duration(images / (0.8 * kept['bare']))} from here on")
         if "rates" in options.only:
-            show(f"{options.n} images", COLUMNS, rates(options, home, kept))
-            if options.json:
-                options.json.write_text(json.dumps(kept, indent=1) + "\n")
+            rows = []
+            for row in rates(options, home, kept):
+                rows.append(row)
+                print(f"{row[0]}: {row[3]:.1f} images a second, {row[4]} of the bare model")
+                keep(options, kept)
+            show(f"{options.n} images", COLUMNS, rows)
         if "soak" in options.only:
-            soak(options, home)
+            soak(options, home, kept)
+            keep(options, kept)
     if options.folder is None:
         shutil.rmtree(home)
 

@@ -7,6 +7,8 @@ import sys
 import time
 from typing import NamedTuple
 
+import numpy as np
+
 WORKING = 2
 """Depth below the program at which its working processes are: it, their server, they."""
 
@@ -21,12 +23,18 @@ class Watched(NamedTuple):
     memory : float
         Largest sum of the resident memory of all of its processes [GB]; what they share counts in
         each.
+    processor : float
+        Processor time of all of them [s], as last seen.
+    course : list of float
+        The largest `memory` in each tenth of the run, start-up included [GB].
     kills : int
         Workers that were killed.
     """
 
     seconds: float
     memory: float
+    processor: float
+    course: list
     kills: int
 
 
@@ -65,17 +73,29 @@ def watch(words, *, cores=None, kill_every=None, log=None):
             stderr=stream if log else None,
             preexec_fn=lambda: os.sched_setaffinity(0, chosen),
         )
-        memory = kills = 0
+        seen, processor, kills = [], {}, 0
         while process.poll() is None:
             below = _tree(process.pid)
-            memory = max(memory, sum(rss for rss, _ in below.values()))
+            seen.append(sum(rss for rss, _ in below.values()) / 1e6)
+            processor |= {pid: spent for pid in below if (spent := _processor(pid))}
             if kill_every and time.monotonic() - last > kill_every:
                 last, kills = time.monotonic(), kills + _kill_one(below)
             time.sleep(0.2)
         seconds = time.monotonic() - start
     if process.returncode not in (0, 1):
         raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
-    return Watched(seconds, memory / 1e6, kills)
+    course = [float(max(part)) for part in np.array_split(seen, min(10, len(seen)))]
+    return Watched(seconds, max(seen), sum(processor.values()), course, kills)
+
+
+def _processor(pid):
+    """Processor time of a process [s]; 0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as stream:
+            words = stream.read().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _tree(process):

@@ -140,7 +140,9 @@ def _add_run_options(parser, title="many images"):
     many = parser.add_argument_group(title)
     many.add_argument("--workers", type=positive, metavar="N", help="of a local Dask cluster")
     many.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a Dask cluster that runs")
-    many.add_argument("--readers", type=positive, metavar="N", help="processes, without Dask")
+    many.add_argument(
+        "--processes", type=positive, metavar="N", help="without Dask; else all cores"
+    )
     many.add_argument(
         "--retry-failed", action="store_true", help="also do again what OUT/failures.parquet lists"
     )

@@ -44,8 +44,12 @@ def predict(args):
         0 when all was done, 1 when something failed.
     """
     if _is_many(args, args.images):
+        from .dispatch import start_server
         from .runner import predict_task
+        from .tasks import PredictTask
 
+        if not (args.workers or args.scheduler):
+            start_server(PredictTask.modules)  # while the model is loaded here
         task = predict_task(args.model, args.precision, **_options(args))
         return _run_many(args, task, args.images, {"--plot": args.plot})
     with quick_imports():
@@ -184,7 +188,7 @@ def _run_many(args, task, sources, unused):
 
 def _road(args):
     return {
-        name: getattr(args, name) for name in ("readers", "workers", "scheduler", "retry_failed")
+        name: getattr(args, name) for name in ("processes", "workers", "scheduler", "retry_failed")
     }
 
 

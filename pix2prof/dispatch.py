@@ -2,12 +2,12 @@
 
 import concurrent.futures as cf
 import multiprocessing
-import os
-import threading
 from collections import deque
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing.connection import wait
+from multiprocessing import forkserver
+
+from .children import end_with_parent
 
 PATIENCE = 600.0
 AHEAD = 2
@@ -35,23 +35,20 @@ class Processes:
         How many.
     patience : float
         A batch that takes longer is given up, and the processes with it [s].
+    modules : sequence of str
+        Imported once, for all of the processes.
     """
 
-    def __init__(self, number, patience=PATIENCE):
+    def __init__(self, number, patience=PATIENCE, modules=("pix2prof.tasks",)):
         self.slots, self.patience = number, patience
-        methods = multiprocessing.get_all_start_methods()
-        self._context = multiprocessing.get_context(
-            "forkserver" if "forkserver" in methods else "spawn"
-        )
-        if "forkserver" in methods:
-            self._context.set_forkserver_preload(["pix2prof.tasks"])
+        self._context = start_server(modules)
         self._pool = None
 
     def submit(self, function, items):
         """Start one batch: a `concurrent.futures.Future`."""
         if self._pool is None:
             self._pool = cf.ProcessPoolExecutor(
-                self.slots, mp_context=self._context, initializer=_follow_parent
+                self.slots, mp_context=self._context, initializer=end_with_parent
             )
         try:
             return self._pool.submit(function, items)
@@ -76,6 +73,29 @@ class Processes:
         if self._pool is not None:
             self.give_up()
             self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def start_server(modules):
+    """Start the process that others are forked from, where the system has such.
+
+    It imports what they need while this one goes on; to start it again does nothing.
+
+    Parameters
+    ----------
+    modules : sequence of str
+        What to import.
+
+    Returns
+    -------
+    context : multiprocessing.context.BaseContext
+        To start processes with.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(modules))
+    forkserver.ensure_running()
+    return context
 
 
 def dispatch(function, items, workers, size):
@@ -146,14 +166,3 @@ def dispatch(function, items, workers, size):
             else:
                 words = " ".join(str(error).split())[:300]
                 yield batch, Lost(f"its worker died or broke, again ({words})")
-
-
-def _follow_parent():
-    """End this process when the one that started it is gone, however that went."""
-    parent = multiprocessing.parent_process()
-
-    def watch():
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -1,7 +1,10 @@
 """Files from public archives, politely: one at a time, tried again with patience, kept."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
+import os
 import time
 import urllib.parse
 from collections.abc import Callable
@@ -108,12 +111,19 @@ class Fetcher:
         ArchiveError
             If what came was spoilt each time; the message says how.
         """
-        host = urllib.parse.urlsplit(url).netloc
         path = self.cache / name
         if _whole(path, url):
             return path
         if self.offline:
             raise NoNetwork(f"{url}: not in {self.cache}, and offline: nothing is asked for")
+        if md5 is None:
+            return self._fetch(url, path, check, md5)
+        with _alone(path.parent):  # what came of it so far lies there under one name
+            return path if _whole(path, url) else self._fetch(url, path, check, md5)
+
+    def _fetch(self, url, path, check, md5):
+        """Ask for a file until it has come, or it is of no use to go on."""
+        host, name = urllib.parse.urlsplit(url).netloc, path.relative_to(self.cache)
         spoilt, wait = 0, 0.0
         for attempt in range(1, self.attempts + 1):
             self._pace(host, wait)
@@ -165,6 +175,18 @@ class Fetcher:
             note = {"url": url, "bytes": _size(aside), "sha256": _digest(aside, "sha256")}
         with replacing(_note(path)) as aside:
             aside.write_text(json.dumps(note, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def _alone(folder):
+    """Wait until no other process fetches into a folder, and keep it so."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _note(path):

@@ -8,6 +8,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from .celestial import celestial_wcs
 from .packed import packed_lie
 from .sdss import BANDS, PIXSCALE, ZEROPOINT
 
@@ -70,11 +71,11 @@ def open_image(path, hdu=None, plane=None):
     path = Path(path)
     with opened(path) as (hdus, caught):
         number, flags = (hdu, ()) if plane is not None else _choose(path, hdus, hdu)
-        headers = [hdus[number].header.copy(), hdus[0].header.copy()]
+        headers = [hdus[number].header, hdus[0].header]
         data = _plane(path, number, hdus[number], plane)
         if any("truncated" in str(w.message) for w in caught):
             flags = (*flags, "the file is shorter than its headers say, but the image is whole")
-        wcs = _celestial(headers[0])
+        wcs = celestial_wcs(headers[0])
     return data, headers, wcs, flags
 
 
@@ -113,12 +114,13 @@ def opened(path):
 
 
 def _require_file(path):
+    if path.is_file():
+        return
     if path.is_dir():
         raise ImageError(path, "this is a folder", "name the FITS files in it")
     if not path.exists():
         raise ImageError(path, "there is no such file", "check the name")
-    if not path.is_file():
-        raise ImageError(path, "this is not a regular file", "give a FITS file")
+    raise ImageError(path, "this is not a regular file", "give a FITS file")
 
 
 def _unreadable(path, error, truncated):
@@ -214,18 +216,6 @@ def _plane(path, number, hdu, plane):
     data = data[0] if data.ndim == 3 else data
     exact = data.dtype.itemsize <= (4 if data.dtype.kind == "f" else 2)
     return np.array(data, dtype=np.float32 if exact else np.float64)
-
-
-def _celestial(header):
-    if "CTYPE1" not in header:
-        return None
-    try:
-        wcs = WCS(header)
-        if wcs.naxis == 2 and (wcs.wcs.lng, wcs.wcs.lat) == (0, 1):
-            return wcs
-        return wcs.celestial if wcs.has_celestial else None
-    except Exception:  # a broken WCS is no WCS: the pixel scale may still be given
-        return None
 
 
 def mock_hdus(galaxy, number):

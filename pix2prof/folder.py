@@ -15,7 +15,6 @@ from pix2prof.sdss import BANDS
 
 CATALOGUES = ("catalogue.ecsv", "catalogue.csv")
 COLUMNS = ("name", "band", "image", "profile")
-PROBES_BANDS = ("g", "r", "z")
 
 
 def read_folder(folder, n_galaxies, size, bands=BANDS):
@@ -36,7 +35,7 @@ def read_folder(folder, n_galaxies, size, bands=BANDS):
     size : int
         Side of the cut-outs [px of 0.396 arcsec].
     bands : tuple of three str
-        The survey's bands, in order: `PROBES_BANDS` for galaxies of PROBES.
+        The survey's bands, in order: `pix2prof.sdss.PROBES_BANDS` for galaxies of PROBES.
 
     Yields
     ------

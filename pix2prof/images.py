@@ -11,7 +11,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from .fits import ImageError, open_image
 from .names import stem
-from .sdss import BANDS, ZEROPOINT, mag_to_flux
+from .sdss import ZEROPOINT, mag_to_flux
 
 MIN_SIDE = 32
 PIXSCALE_RANGE = (0.01, 60.0)
@@ -233,10 +233,7 @@ def _band(headers, given):
         return "unknown", ("no band given",)
     text = str(text).strip()
     match = re.match(r"(?:sdss|decam|ps1|hsc)?[\s_.-]*([ugrizy])(?:['\s_.].*)?$", text.lower())
-    name = match.group(1) if match else text
-    if name in BANDS:
-        return name, ()
-    return name, (f"band {name}: the network was trained on {', '.join(BANDS)}",)
+    return match.group(1) if match else text, ()
 
 
 def _to_nanomaggies(path, data, zeropoint):
@@ -244,7 +241,8 @@ def _to_nanomaggies(path, data, zeropoint):
         with np.errstate(over="ignore"):
             data = data * np.asarray(mag_to_flux(zeropoint), dtype=data.dtype)
     with np.errstate(invalid="ignore"):
-        data[~(np.abs(data) < MAX_FLUX)] = np.nan
+        if not -MAX_FLUX < data.min() <= data.max() < MAX_FLUX:  # nor NaN
+            data[~(np.abs(data) < MAX_FLUX)] = np.nan
     check_pixels(path, data)
     return data
 
@@ -264,7 +262,8 @@ def check_pixels(path, data):
     ImageError
         If more than half of the pixels are NaN or infinite, or all are the same.
     """
-    finite = data[np.isfinite(data)]
+    finite = np.isfinite(data)
+    finite = data if finite.all() else data[finite]
     if finite.size < data.size / 2:
         raise ImageError(
             path,
@@ -274,7 +273,7 @@ def check_pixels(path, data):
     if finite.min() == finite.max():
         raise ImageError(
             path,
-            f"the image is constant (every pixel is {finite[0]:.4g} nanomaggies)",
+            f"the image is constant (every pixel is {finite.flat[0]:.4g} nanomaggies)",
             "give an image with a galaxy on it",
         )
 

@@ -34,6 +34,7 @@ class MockTask(Task):
     """
 
     rows = "galaxies"
+    modules = ("pix2prof.mocking",)
 
     number: int = 0
 
@@ -96,7 +97,7 @@ def write_mocks(number, seed, out, *, field=512, **road):
     field : int
         Side of the images [px].
     **road
-        ``readers, workers, scheduler, retry_failed, stream`` as in `pix2prof.runner.run_many`.
+        ``processes, workers, scheduler, retry_failed, stream`` as in `pix2prof.runner.run_many`.
 
     Returns
     -------

@@ -10,6 +10,7 @@ from .crops import centre_crop
 from .networks import load_model
 from .normalisation import Normalisation
 from .precision import choose_dtype
+from .sdss import BANDS, PROBES_BANDS
 
 WEIGHTS = Path(__file__).parent / "weights"
 RELEASED = "pix2prof"
@@ -33,6 +34,8 @@ class Predictor:
         Of the weights' file; empty for a network that never was on disk.
     name : str
         What to call it in a profile's provenance.
+    bands : tuple of str
+        Of the images it was trained on.
     """
 
     network: torch.nn.Module = field(repr=False)
@@ -40,6 +43,7 @@ class Predictor:
     crop: int = 256
     sha256: str = ""
     name: str = ""
+    bands: tuple[str, ...] = BANDS
 
     @property
     def smallest(self):
@@ -103,8 +107,11 @@ def load(name=RELEASED, device="cpu"):
             f"{folder / 'config.json'}: no image normalisation ({error!r}); its keys are "
             f"{', '.join(field.name for field in fields(Normalisation))}"
         ) from error
-    crop = int(card.get("provenance", {}).get("crop", 256))
-    return Predictor(network, normalisation, crop, card["sha256"], folder.name)
+    provenance = card.get("provenance", {})
+    source = provenance.get("parameters", {}).get("data", {}).get("source")
+    bands = PROBES_BANDS if source == "probes" else BANDS
+    crop = int(provenance.get("crop", 256))
+    return Predictor(network, normalisation, crop, card["sha256"], folder.name, bands)
 
 
 def predict_images(images, model, *, batch_size=BATCH, precision="float32"):

@@ -11,6 +11,7 @@ from .angles import sky_angles
 from .fits import ImageError
 from .images import read_image
 from .measured import RowFlag
+from .model import Pix2Prof
 from .photometry import note_parameters
 from .predict import BATCH, describe_images
 from .profiles import COLUMNS, PA_SKY, profile_table, sma_grid
@@ -18,6 +19,9 @@ from .sdss import PIXSCALE
 from .stamps import Stamp, make_stamp, stamp_side
 
 SHORT = 10
+RECURRENT, OTHER = 64 * 256**2, 16 * 256**2
+"""Pixels of the images that a network takes at once: a recurrent one goes through its weights at
+every step, for however many images; others gain nothing but memory by more."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,9 @@ def predict_stamps(batch, model, *, precision="float32"):
         data, covered = (
             np.stack([getattr(stamps[k], name) for k in places]) for name in ("data", "covered")
         )
-        columns = describe_images(data, model, covered=covered, precision=precision)
+        pixels = RECURRENT if isinstance(model.network, Pix2Prof) else OTHER
+        options = {"batch_size": max(4, pixels // side**2), "precision": precision}
+        columns = describe_images(data, model, covered=covered, **options)
         for row, k in enumerate(places):
             found[k] = {name: values[row] for name, values in columns.items()}
     tables = {k: _table_or_error(*batch[k], said, model) for k, said in found.items()}
@@ -187,6 +193,8 @@ def _table(image, stamp, columns, model):
             image.path, "the network gave no profile for it", "look at the image, and its flags"
         )
     sma, flags = sma_grid(n), list(stamp.flags)
+    if image.band not in (*model.bands, "unknown"):
+        flags.append(f"band {image.band}: the network was trained on {', '.join(model.bands)}")
     if n == len(mu):
         flags.append("the profile did not end by itself")
     if n < SHORT:

@@ -13,10 +13,10 @@ from astropy.table import Table
 
 from .archives import LEGACY_SIDE, legacy_image
 from .downloads import ArchiveError, NoNetwork
-from .folder import PROBES_BANDS
 from .names import safe_name
 from .output import replacing
 from .profiles import read_profile, write_profile
+from .sdss import PROBES_BANDS
 
 RECORD = 10456320
 TABLE, PROFILES = "main_table.csv", "profiles.zip"

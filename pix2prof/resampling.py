@@ -84,10 +84,13 @@ def resample(data, scale, new_scale=PIXSCALE, centre=None, shape=None):
     if factor == 1.0:
         top, left = int(rows[row_ok][0]), int(columns[column_ok][0])
         inside = data[top : top + row_ok.sum(), left : left + column_ok.sum()]
+        if covered.all():
+            return inside.copy(), covered
     else:
         inside = _regroup(data, rows[row_ok], factor, axis=0)
         inside = _regroup(inside, columns[column_ok], factor, axis=1)
-    out[covered] = np.asarray(inside, dtype=data.dtype).ravel()
+    first, left = int(row_ok.argmax()), int(column_ok.argmax())
+    out[first : first + len(inside), left : left + inside.shape[1]] = inside
     return out, covered
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import __version__
+from .cluster import cluster, threads_of
 from .cores import available_cores
 from .dispatch import Lost, Processes, dispatch
 from .inputs import file_name, fingerprint
@@ -15,8 +16,6 @@ from .parts import Parts
 from .progress import Progress
 from .rows import failure
 from .tasks import Batch, MeasureTask, PredictTask, loaded
-
-BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -99,10 +98,10 @@ def run_many(
     out,
     *,
     format="parquet",
-    readers=None,
+    processes=None,
     workers=None,
     scheduler=None,
-    batch_size=BATCH,
+    batch_size=None,
     part_items=512,
     retry_failed=False,
     stream=None,
@@ -121,15 +120,16 @@ def run_many(
         Folder of the results, see `pix2prof.parts.Parts`.
     format : {"parquet", "ecsv", "fits"}
         The last two: one file a galaxy and band as well, in `out`.
-    readers : int, optional
-        Processes beside this one. To predict they read while this one computes: half of the
-        cores, 8 at most. To measure and to make galaxies they do all of it: all cores.
+    processes : int, optional
+        Processes beside this one, which do all of it; as many as there are cores. Where the
+        disk is slow, more of them compute while others wait for it.
     workers : int, optional
-        Processes of a local Dask cluster, which do all of it.
+        Processes of a local Dask cluster that do, in place of these.
     scheduler : str, optional
         Address of a Dask cluster that does.
-    batch_size : int
-        Items that are read, computed, retried together.
+    batch_size : int, optional
+        Items that are read, computed, retried together; by default the task's, fewer where
+        there are too few items for all processes.
     part_items : int
         Items of a Parquet part.
     retry_failed : bool
@@ -167,7 +167,7 @@ def run_many(
         progress = Progress(to_do, total - to_do, stream)
         rows = 0
         if to_do:
-            road = _road(task, left(), readers, workers, scheduler, batch_size)
+            road = _road(task, left(), to_do, processes, workers, scheduler, batch_size)
             with closing(road):
                 for items, batch in road:
                     for name, content in batch.files:
@@ -181,31 +181,20 @@ def run_many(
         return Summary(total, progress.done, rows, len(parts.failures))
 
 
-def _road(task, items, readers, workers, scheduler, size):
+def _road(task, items, n_items, processes, workers, scheduler, size):
     """Yield items and the `pix2prof.tasks.Batch` that came of them, by the workers asked for."""
+    processes = processes or available_cores()
+    if not scheduler:
+        task = replace(task, threads=threads_of(workers or processes))
     with ExitStack() as stack:
         if workers or scheduler:
-            from .cluster import cluster, threads_of
-
-            if not scheduler:
-                task = replace(task, threads=threads_of(workers))
             there = stack.enter_context(cluster(task, workers, scheduler))
-            function, finish = task.run, lambda batch: batch
         else:
-            there = Processes(readers or _processes(task))
+            there = Processes(processes, modules=task.modules)
             stack.callback(there.close)
-            function, finish = task.prepare, task.finish
-        for batch, result in dispatch(function, items, there, size):
-            if isinstance(result, Lost):
-                yield batch, _lost(batch, result)
-            else:
-                yield batch, finish(result)
-
-
-def _processes(task):
-    """Half of the cores where this process computes, 8 at most; else all."""
-    cores = available_cores()
-    return min(8, max(1, cores // 2)) if isinstance(task, PredictTask) else cores
+        size = size or min(task.batch, -(-n_items // (2 * there.slots)))
+        for batch, result in dispatch(task.run, items, there, size):
+            yield batch, _lost(batch, result) if isinstance(result, Lost) else result
 
 
 def _lost(items, result):

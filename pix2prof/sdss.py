@@ -3,6 +3,7 @@
 import numpy as np
 
 BANDS = ("g", "r", "i")
+PROBES_BANDS = ("g", "r", "z")
 PIXSCALE = 0.396
 ZEROPOINT = 22.5
 LIMITING_MU = 26.5

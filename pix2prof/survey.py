@@ -16,14 +16,15 @@ import torch
 from astropy.table import QTable
 
 from pix2prof import isophotes
+from pix2prof.children import end_with_parent
 from pix2prof.cores import available_cores
 from pix2prof.crops import centre_crop
 from pix2prof.dataset import PROFILE_KEYS, assign_splits, load_survey
-from pix2prof.folder import PROBES_BANDS, read_folder
+from pix2prof.folder import read_folder
 from pix2prof.mock import mock_galaxy
 from pix2prof.normalisation import Normalisation, find_normalisation, save_normalisation
 from pix2prof.profiles import MAX_STEPS, sma_grid
-from pix2prof.sdss import BANDS
+from pix2prof.sdss import BANDS, PROBES_BANDS
 
 SHARD = 8
 REPORT_EVERY = 5.0
@@ -126,7 +127,9 @@ def _simulate(config, scratch, log):
     scratch.mkdir(parents=True, exist_ok=True)
     workers = int(os.environ.get("PIX2PROF_WORKERS", available_cores()))
     started, said, accepted = time.monotonic(), 0.0, 0
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=end_with_parent
+    ) as pool:
         pending, submitted, fresh = {}, 0, 0
         for number in count():
             while len(pending) < 2 * workers:

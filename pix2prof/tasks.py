@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .children import keep_memory
 from .cutouts import read_item
 from .inputs import find_items, fingerprint
 from .names import safe_name
@@ -48,7 +49,17 @@ class Task:
     shared : frozenset of str
         File names (`pix2prof.inputs.file_name`, lower case) that several items would have.
     threads : int or None
-        Of the arithmetic, in each worker; None leaves them as they are.
+        Of the arithmetic, in each worker, which is of this machine and does nothing else; None
+        leaves them as they are.
+
+    Attributes
+    ----------
+    rows : str
+        What the folder of the rows is called.
+    batch : int
+        Items that are best done together.
+    modules : tuple of str
+        What a worker needs.
     """
 
     options: dict = field(default_factory=dict)
@@ -57,6 +68,8 @@ class Task:
     threads: int | None = None
 
     rows = "profiles"
+    batch = 32
+    modules = ("pix2prof.measuring",)
 
     def items(self, sources, out):
         """What there is to do, see `pix2prof.inputs.find_items`."""
@@ -111,6 +124,8 @@ class PredictTask(Task):
     """
 
     columns = PREDICTED
+    batch = 64
+    modules = ("pix2prof.predictions",)
 
     model: str = "pix2prof"
     sha256: str = ""
@@ -132,6 +147,7 @@ class PredictTask(Task):
             import torch
 
             torch.set_num_threads(self.threads)
+            keep_memory()
         return loaded(self.model)
 
     def prepare(self, items):

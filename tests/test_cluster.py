@@ -39,7 +39,7 @@ def by_item(rows):
 def test_a_local_cluster_gives_the_same_rows(task, folder, tmp_path):
     pytest.importorskip("distributed")
     options = {"batch_size": 3, "stream": io.StringIO()}
-    run_many(task, [folder], tmp_path / "here", readers=1, **options)
+    run_many(task, [folder], tmp_path / "here", processes=1, **options)
     done = run_many(task, [folder], tmp_path / "there", workers=1, **options)
     assert (done.items, done.rows, done.failures) == (13, 12, 1)
     (here, lost), (there, lost_there) = (read_results(tmp_path / n) for n in ("here", "there"))
@@ -87,5 +87,5 @@ def test_without_dask_the_message_says_what_to_install(task, folder, tmp_path, m
     with pytest.raises(ValueError, match="pip install") as caught:
         run_many(task, [folder], tmp_path, workers=1)
     assert str(caught.value) == MISSING
-    run_many(task, [folder], tmp_path, readers=1, stream=io.StringIO())
+    run_many(task, [folder], tmp_path, processes=1, stream=io.StringIO())
     assert threads_of(10**6) == 1

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 
 import pytest
@@ -185,6 +186,24 @@ def test_a_file_with_a_checksum_goes_on_where_it_broke_off(server, fetcher):
     assert path.read_bytes() == BODY
     assert server.ranges == [None, f"bytes={len(BODY) // 2}-"]
     assert left_over(fetcher.cache) == ["one.fits", "one.fits.json"]
+
+
+def test_two_at_once_fetch_a_file_with_a_checksum_once(server, tmp_path):
+    server.script["/one.fits"] = [truncated(0.5), slow(0.5)]
+    fetchers = [Fetcher(tmp_path, interval=0.0, timeout=5.0, backoff=0.1) for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        got = [pool.submit(f.get, f"{server.url}/one.fits", "one.fits", md5=MD5) for f in fetchers]
+        assert all(one.result().read_bytes() == BODY for one in got)
+    assert len(server.asked) == 2
+    assert left_over(tmp_path) == ["one.fits", "one.fits.json"]
+
+
+def slow(seconds):
+    def misbehave(handler, body):
+        time.sleep(seconds)
+        resuming(handler, body)
+
+    return misbehave
 
 
 def test_a_server_that_cannot_go_on_begins_anew(server, fetcher):

@@ -155,8 +155,8 @@ def test_zero_point_and_units(tmp_path):
         ({"BAND": "r", "FILTER": "g"}, "r", None),
         ({"FILTER": "r DECam SDSS c0002 6415.0 1480.0"}, "r", None),
         ({"FILTER": "SDSS_g"}, "g", None),
-        ({"FILTER": "Ha"}, "Ha", "trained on g, r, i"),
-        ({"BAND": "z"}, "z", "trained on g, r, i"),
+        ({"FILTER": "Ha"}, "Ha", None),
+        ({"BAND": "z"}, "z", None),
         ({}, "unknown", "no band"),
     ],
 )

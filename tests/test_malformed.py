@@ -80,7 +80,7 @@ def test_a_run_takes_them_all(files, task, tmp_path):
     paths = sorted(files.iterdir())
     some = [str(p) for k, p in enumerate(paths) if k % 15 == 0 or p.name.startswith("fpack")]
     listing.write_text("\n".join([*some, "missing.fits", "x\0y.fits", "/", "a" * 5000]))
-    done = run_many(task, [listing], tmp_path / "out", readers=1)
+    done = run_many(task, [listing], tmp_path / "out", processes=1)
     assert done.done == done.items == len(some) + 4
     rows, failures = read_results(tmp_path / "out")
     assert len({*rows["item"].to_pylist(), *failures["item"].to_pylist()}) == done.items

@@ -25,16 +25,16 @@ def contents(out):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     out = tmp_path_factory.mktemp("whole")
-    done = write(6, out, readers=1)
+    done = write(6, out, processes=1)
     assert (done.items, done.rows, done.failures) == (6, 6, 0)
     return out
 
 
 def test_more_adds_to_what_is_there(whole, tmp_path):
-    write(2, tmp_path, readers=1)
+    write(2, tmp_path, processes=1)
     first = {path: os.stat(path).st_mtime_ns for path in tmp_path.glob("*.fits")}
     assert len(first) == 6
-    done = write(6, tmp_path, readers=1)
+    done = write(6, tmp_path, processes=1)
     assert (done.items, done.done) == (6, 4)
     assert all(os.stat(path).st_mtime_ns == time for path, time in first.items())
     (files, table), (expected, catalogue) = contents(tmp_path), contents(whole)
@@ -61,19 +61,19 @@ def test_an_interrupted_run_leaves_nothing_half_written(whole, tmp_path, monkeyp
 
     monkeypatch.setattr("pix2prof.output.os.replace", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        write(6, tmp_path, readers=1)
+        write(6, tmp_path, processes=1)
     monkeypatch.undo()
     assert not (tmp_path / "catalogue.ecsv").exists()
     left = {path.name: path.read_bytes() for path in tmp_path.glob("*.fits")}
     assert len(left) == 4 and left.items() <= contents(whole)[0].items()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
-    write(6, tmp_path, readers=1)
+    write(6, tmp_path, processes=1)
     assert contents(tmp_path)[0] == contents(whole)[0]
 
 
 def test_other_galaxies_are_refused(whole):
     with pytest.raises(ResumeError, match="options"):
-        write(6, whole, seed=6, readers=1)
+        write(6, whole, seed=6, processes=1)
     with pytest.raises(ValueError, match="field is 16"):
         write_mocks(1, 5, whole, field=16)
 

@@ -221,3 +221,18 @@ def test_a_frame_wants_a_place(model, real):
         predict_file(path, model)
     x, y = str(caught.value).split("--centre ")[1].split()[:2]
     assert predict_file(path, model, centre=(float(x), float(y))).meta["band"] == "r"
+
+
+@pytest.mark.parametrize(("source", "trained"), [("mock", "g, r, i"), ("probes", "g, r, z")])
+def test_a_band_that_the_network_was_not_trained_on_is_told(tmp_path, images, source, trained):
+    training = {"data": {"source": source}}
+    network, normalisation = tiny_network(), {"low": -1.0, "high": 20.0}
+    save_model(
+        network, tmp_path / "m", normalisation=normalisation, crop=CROP, parameters=training
+    )
+    model = load(tmp_path / "m")
+    for band in "grizu":
+        path = save(tmp_path / f"{band}.fits", images[1], BAND=band)
+        flags = predict_file(path, model).meta["flags"]
+        told = f"band {band}: the network was trained on {trained}" in flags
+        assert told == (band not in trained)

@@ -48,12 +48,12 @@ def run(*words):
 
 
 def go(task, source, out, **options):
-    return run_many(task, [source], out, readers=1, stream=io.StringIO(), **options)
+    return run_many(task, [source], out, processes=1, stream=io.StringIO(), **options)
 
 
 def test_a_folder_becomes_a_table(model, folder, tmp_path, capsys):
     out = tmp_path / "out"
-    assert run("predict", folder, "-o", out, "--model", model, "--readers", "1") == 1
+    assert run("predict", folder, "-o", out, "--model", model, "--processes", "1") == 1
     assert "33 of 33" in capsys.readouterr().err
     rows, failures = read_results(out)
     assert rows.num_rows == 30 and failures.num_rows == 3
@@ -135,7 +135,7 @@ import sys, time
 from pix2prof.parts import Parts
 from pix2prof.runner import predict_task, run_many
 if __name__ == "__main__":
-    run_many(predict_task(sys.argv[1]), [sys.argv[2]], sys.argv[3], readers=1, batch_size=2,
+    run_many(predict_task(sys.argv[1]), [sys.argv[2]], sys.argv[3], processes=1, batch_size=2,
              part_items=2)
 """
 
@@ -283,7 +283,7 @@ def test_one_image_as_a_table_and_one_option_too_many(model, tmp_path, capsys):
 
 def test_measure_takes_the_same_road(folder, tmp_path):
     out = tmp_path / "out"
-    assert run("measure", folder / "sub0", "-o", out, "--readers", "1") == 0
+    assert run("measure", folder / "sub0", "-o", out, "--processes", "1") == 0
     rows, failures = read_results(out)
     assert rows.num_rows == 15 and failures.num_rows == 0
     one = rows.to_pylist()[0]
