@@ -44,7 +44,7 @@ def images(tmp_path):
 
 def go(folder, source, out, **options):
     stream = io.StringIO()
-    done = run_many(predict_task(folder), [source], out, readers=1, stream=stream, **options)
+    done = run_many(predict_task(folder), [source], out, stream=stream, **options)
     return done, *(table.to_pylist() for table in read_results(out))
 
 
