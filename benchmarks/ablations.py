@@ -6,7 +6,8 @@
 
 Each name is what `params.yaml` says with the changes that `VARIANTS` names. A run that has ended
 is not repeated; one that was cut off goes on from its last epoch. With `--minutes` all decoders
-get the same time in place of the same number of images: a first epoch says how many that are.
+get the same time in place of the same number of images: a first epoch says how many that are. With
+all bands at once (`*_bands_all`) an image is that of a galaxy in all bands.
 `--out` gets one row for each run asked for, and the table of medians over seeds is printed as
 Markdown.
 For the whole chain under other parameters there are DVC's experiments, for instance
@@ -30,11 +31,12 @@ import torch
 from pix2prof import paths, training
 from pix2prof.batches import batches_for
 from pix2prof.config import Config, load
-from pix2prof.dataset import Pairs, load_survey
+from pix2prof.dataset import Pairs, examples, load_survey
+from pix2prof.evaluation import predict_pairs
 from pix2prof.networks import build_model
 from pix2prof.output import replacing
 from pix2prof.precision import choose_dtype
-from pix2prof.predict import Predictor, predict_images
+from pix2prof.predict import Predictor
 
 BATCH = 64
 TIMED = 480
@@ -42,6 +44,8 @@ VARIANTS = {
     "gru": {},
     "gru_reinject": {"model.decoder": "gru_reinject"},
     "transformer": {"model.decoder": "transformer"},
+    "gru_bands_all": {"model.bands": "all"},
+    "transformer_bands_all": {"model.decoder": "transformer", "model.bands": "all"},
     "isophote": {"model.decoder": "isophote", "train.batch_size": 8, "train.lr": 1.5e-3},
     "stem_small": {"model.stem": "small"},
     "teacher_0": {"train.teacher_forcing": 0.0},
@@ -111,10 +115,11 @@ def prepare(config, survey, share):
     pairs, validation
     normalisation : pix2prof.dataset.Normalisation
     """
-    pairs, validation = Pairs(survey, "train"), Pairs(survey, "validation")
+    bands = config.model.bands
+    pairs, validation = (examples(survey, split, bands) for split in ("train", "validation"))
     pairs = Some(pairs, max(1, round(share * len(pairs))))
     units = training.profile_statistics(pairs)
-    model = build_model(config.model, *units, seed=config.train.seed)
+    model = build_model(config.model, *units, seed=config.train.seed, bands=survey.bands)
     kind = model.normalise or config.model.normalise
     return model, pairs, validation, replace(survey.normalisation, kind=kind)
 
@@ -136,22 +141,19 @@ def images_in(seconds, config, survey, share):
 
 def evaluate(model, pairs):
     """Deviations from the expert on a set of pairs, as a dictionary of plain numbers."""
-    off, outer, length = [], [], []
-    for part in np.array_split(np.arange(len(pairs)), -(-len(pairs) // BATCH)):
-        mu, said = pairs.mu(part), predict_images(pairs.images(part), model)
-        n = np.isfinite(mu).sum(1)
-        deviation = np.abs(said - mu[:, : said.shape[1]])
-        row = np.arange(said.shape[1])
-        off.append(np.nanmedian(deviation, axis=1))
-        beyond = np.where(row >= (2 * n[:, None]) // 3, deviation, np.nan)
-        outer += [np.nanmedian(x) if np.isfinite(x).any() else np.nan for x in beyond]
-        length.append(np.abs(np.isfinite(said).sum(1) / n - 1))
-    off = np.concatenate(off)
+    mu, said = pairs.mu(), predict_pairs(pairs, model, BATCH)
+    n = np.isfinite(mu).sum(1)
+    deviation = np.abs(said - mu[:, : said.shape[1]])
+    off = np.nanmedian(deviation, axis=1)
+    beyond = np.arange(said.shape[1]) >= (2 * n[:, None]) // 3
+    beyond = np.where(beyond, deviation, np.nan)
+    outer = [np.nanmedian(x) if np.isfinite(x).any() else np.nan for x in beyond]
+    length = np.abs(np.isfinite(said).sum(1) / n - 1)
     return {
         "deviation": float(np.median(off)),
         "p90": float(np.percentile(off, 90)),
         "deviation_outer": float(np.nanmedian(outer)),
-        "length_error": float(np.median(np.concatenate(length))),
+        "length_error": float(np.median(length)),
     }
 
 
@@ -181,12 +183,12 @@ def run(name, seed, arguments, config, survey):
         network, pairs, validation, config.train, normalisation=normalisation, crop=crop,
         checkpoint=checkpoint,
     )  # fmt: skip
-    model = Predictor(network, normalisation, crop)
+    model, test = Predictor(network, normalisation, crop), Pairs(survey, "test")
     best = history.rows[history.best_epoch - 1]
     numbers = {
         "name": name,
         "seed": seed,
-        **evaluate(model, Pairs(survey, "test")),
+        **evaluate(model, test if model.together is None else test.complete()),
         "validation": best["validation_deviation"],
         "images": history.images,
         "seconds": history.seconds,

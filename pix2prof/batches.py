@@ -20,18 +20,23 @@ class Batches:
     Parameters
     ----------
     pairs
-        With ``len``, ``images(indices)`` and ``mu(indices)``, see `pix2prof.dataset.Pairs`.
+        With ``len``, ``images(indices)`` and ``mu(indices)``, see `pix2prof.dataset.Pairs` and
+        `pix2prof.dataset.Galaxies`.
     nodes : pix2prof.nodes.Nodes
     normalisation
         With ``normalise(images)``, see `pix2prof.normalisation.Normalisation`.
     crop : int
         Side of the network's images [px].
+    ellipses : bool
+        Whether the network learns the isophotes' shapes beside the profiles; then `pairs` also
+        have ``ellipses(indices)``.
     """
 
     pairs: object
     nodes: object
     normalisation: object
     crop: int
+    ellipses: bool = False
 
     def load(self, indices, config=None, generator=None):
         """Read a batch, shifted and turned where a configuration and a generator are given.
@@ -45,18 +50,28 @@ class Batches:
 
         Returns
         -------
-        images : torch.Tensor of float32, shape (B, 1, crop, crop)
+        images : torch.Tensor of float32, shape (G, n_bands, crop, crop)
+            Of G = B pairs in one band, or G = B / n_bands galaxies in several.
         targets, counted, n_nodes
-            See `pix2prof.nodes.Nodes.targets`.
+            Of B profiles, see `pix2prof.nodes.Nodes.targets`.
+        ellipticity, pa : torch.Tensor of float32, shape (B, n_steps)
+            Without unit; [deg] counter-clockwise from +x; NaN where not known. Where `ellipses`
+            is set.
 
         Raises
         ------
         ValueError
             If an image of the batch is not finite; the message gives the pair's index.
         """
-        images, _ = _moved(self.pairs, indices, self.crop, config, generator)
+        images, moves = _moved(self.pairs, indices, self.crop, config, generator)
         images = self.normalisation.normalise(images).astype(np.float32)
-        return torch.from_numpy(images)[:, None], *self.nodes.targets(self.pairs.mu(indices))
+        images = torch.from_numpy(images).view(len(images), -1, self.crop, self.crop)
+        targets = self.nodes.targets(self.pairs.mu(indices))
+        if not self.ellipses:
+            return images, *targets
+        ellipticity, pa = (x[:, : self.nodes.n_steps] for x in self.pairs.ellipses(indices))
+        turned = moves.of_angles(pa.reshape(len(images), -1)).reshape(pa.shape)
+        return images, *targets, torch.from_numpy(ellipticity), torch.from_numpy(turned)
 
 
 @dataclass(frozen=True)
@@ -139,13 +154,13 @@ def _covered(n, side, generator):
 def _moved(pairs, indices, crop, config, generator):
     """Images of a batch, cut from the middle or at random, and the moves that were made."""
     images = pairs.images(indices)
-    n, size = images.shape[:2]
+    n, size = len(images), images.shape[-1]
     if config is None or generator is None:
         moves = Moves.none(n, size, crop)
     else:
         moves = Moves.draw(n, size, crop, config.wobble, config.rotate, generator)
     images = moves.of_images(images)
-    bad = ~np.isfinite(images).all((1, 2))
+    bad = ~np.isfinite(images).all(tuple(range(1, images.ndim)))
     if bad.any():
         raise ValueError(f"the image of pair {indices[bad][0]} holds values that are not finite")
     return images, moves
@@ -168,4 +183,4 @@ def batches_for(model, pairs, normalisation, crop):
     """
     if isinstance(model, IsophoteNetwork):
         return AnnotatedBatches(pairs, crop)
-    return Batches(pairs, model.nodes, normalisation, crop)
+    return Batches(pairs, model.nodes, normalisation, crop, model.ellipses)

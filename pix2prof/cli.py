@@ -17,7 +17,9 @@ hdu, pixscale, zeropoint. The band is looked for in the header, then in the name
 Images alone give OUT/<name>.ecsv each, which is written anew. A folder, a list, a catalogue or
 --format parquet gives OUT/profiles (Parquet, one row a galaxy and band) and
 OUT/failures.parquet; --format ecsv or fits then adds a file each. Killed and started again, such
-a run does what is left; --retry-failed tries its failures again. Of a cube without a 2-D image
+a run does what is left; --retry-failed tries its failures again. A model of your own that takes
+all bands at once (model.bands: all) wants those of a galaxy together: <galaxy>_<band>.fits in one
+folder, rows of one name in a catalogue, or planes of a cube. Of a cube without a 2-D image
 beside it all planes are done; --hdu all does every image of every file."""
 SHAPES = "pixel coordinates count from 0 at the centre of the first pixel, x along a row"
 

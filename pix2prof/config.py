@@ -70,6 +70,7 @@ class ModelConfig:
 
     stem: Literal["standard", "small"] = "standard"
     decoder: Literal["gru", "gru_reinject", "transformer", "isophote"] = "gru"
+    bands: Literal["one", "all"] = "one"
     latent: int = 512
     layers: int = 3
     dropout: float = 0.2
@@ -85,6 +86,12 @@ class ModelConfig:
         for name in names:
             _require(getattr(self, name) > 0, f"model.{name}", getattr(self, name), "above zero")
         _require(0 <= self.dropout < 1, "model.dropout", self.dropout, "in [0, 1)")
+        _require(
+            self.bands == "one" or self.decoder != "isophote",
+            "model.bands",
+            self.bands,
+            "one with model.decoder isophote, which reads the isophotes of one image",
+        )
         _require(
             abs(self.step / 0.2 - round(self.step / 0.2)) < 1e-6,
             "model.step",

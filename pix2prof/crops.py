@@ -59,11 +59,11 @@ class Moves:
         return cls(corners, np.zeros(n, dtype=int), crop)
 
     def of_images(self, images):
-        """Cut and turn images: (B, S, S) -> (B, crop, crop)."""
+        """Cut and turn images: (B, ..., S, S) -> (B, ..., crop, crop)."""
         crop = self.crop
         return np.stack(
             [
-                np.rot90(image[y : y + crop, x : x + crop], turn)
+                np.rot90(image[..., y : y + crop, x : x + crop], turn, axes=(-2, -1))
                 for image, (x, y), turn in zip(images, self.corners, self.turns, strict=True)
             ]
         )
@@ -74,3 +74,8 @@ class Moves:
         last = self.crop - 1
         ways = np.array([(x, y), (y, last - x), (last - x, last - y), (last - y, x)])
         return ways[self.turns, :, np.arange(len(points))]
+
+    def of_angles(self, angles):
+        """What position angles (B, ...) become [deg], counter-clockwise from +x, in [0, 180)."""
+        turns = self.turns.reshape(-1, *[1] * (np.ndim(angles) - 1))
+        return (angles - 90 * turns) % 180

@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 from astropy.coordinates import SkyCoord
 
+from .bands import choose, with_band
 from .fits import ImageError, image_shape, opened, usable
 from .images import Image, check_pixels, read_image
 from .inputs import band_of_name, file_name, printable
@@ -92,6 +93,41 @@ def read_item(item, size, **options):
         return [replace(base, error=error)]
 
 
+def read_galaxy(galaxy, size, bands, **options):
+    """Read the images of a galaxy.
+
+    Parameters
+    ----------
+    galaxy : pix2prof.bands.Galaxy
+    size, **options
+        As of `read_item`.
+    bands : sequence of str
+        Bands that are wanted.
+
+    Returns
+    -------
+    cutouts : list of Cutout
+        One for each of `bands`, in that order; or those that cannot be used and, where a band is
+        missing, one that says so, all with their ``error`` set. Images in other bands are left
+        out, with a flag in the others.
+    """
+    read = [one for part in galaxy.parts for one in read_item(part, size, **options)]
+    read = [replace(one, key=galaxy.key, file=file_name(galaxy)) for one in read]
+    bad = [one for one in read if one.error is not None]
+    if bad:
+        return bad
+    found = [one.image.band for one in read]
+    try:
+        chosen = [read[k] for k in choose(found, bands, galaxy.key)]
+    except ImageError as error:
+        return [replace(read[0], image=None, error=error)]
+    others = sorted(set(found) - set(bands))
+    if not others:
+        return chosen
+    flag = f"not used: {', '.join(others)}, which the network does not take"
+    return [replace(x, image=replace(x.image, flags=(*x.image.flags, flag))) for x in chosen]
+
+
 def list_images(path, hdu=None):
     """List the images in a FITS file.
 
@@ -157,9 +193,7 @@ def _each(item, base, images, options):
 
 def _named(cutout, image, item):
     band, galaxy = band_of_name(item.path)
-    if image.band == "unknown" and band is not None:
-        flags = [flag for flag in image.flags if flag != "no band given"]
-        image = replace(image, band=band, flags=(*flags, f"band {band}: from the file's name"))
+    image = with_band(image)
     name = galaxy if band == image.band else image.name
     return replace(cutout, image=image, name=printable(cutout.name or name))
 

@@ -1,6 +1,7 @@
 """The survey on disk, and its split into image-profile pairs."""
 
 import json
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,6 +152,25 @@ class Pairs:
         if len(self.galaxy) == 0:
             raise ValueError(f"the survey has no {split} pair with a {target} profile")
 
+    def complete(self):
+        """Give the pairs of those galaxies alone that have one in every band.
+
+        Raises
+        ------
+        ValueError
+            When there is no such galaxy.
+        """
+        n_bands = len(self.survey.bands)
+        _, place, count = np.unique(self.galaxy, return_inverse=True, return_counts=True)
+        kept = copy(self)
+        kept.galaxy, kept.band = (x[count[place] == n_bands] for x in (self.galaxy, self.band))
+        if len(kept) == 0:
+            raise ValueError(
+                f"none of {len(count)} galaxies has {self.target} profiles in all of "
+                f"{', '.join(self.survey.bands)}, as model.bands: all needs them"
+            )
+        return kept
+
     def __len__(self):
         return len(self.galaxy)
 
@@ -166,6 +186,12 @@ class Pairs:
     def mu(self, indices=slice(None)):
         """Give the target profiles of shape (B, 1024) [mag arcsec^-2]; NaN beyond the end."""
         return self.profiles(f"{self.target}_mu", indices)
+
+    def ellipses(self, indices):
+        """Give the target profiles' ellipticity and position angle [deg], (B, 1024) each."""
+        return tuple(
+            self.profiles(f"{self.target}_{name}", indices) for name in ("ellipticity", "pa")
+        )
 
     def masks(self, indices):
         """Give masks of shape (B, S, S), True on other sources."""
@@ -184,3 +210,58 @@ class Pairs:
         table = self.survey.catalogue[self.galaxy]
         table["band"] = np.array(self.survey.bands)[self.band]
         return table
+
+
+class Galaxies:
+    """Pairs taken together by galaxy, as a network of several bands learns from them.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        With one in every band of each galaxy, see `Pairs.complete`.
+
+    Raises
+    ------
+    ValueError
+        When a galaxy lacks one.
+    """
+
+    def __init__(self, pairs):
+        if len(pairs.complete()) < len(pairs):
+            raise ValueError("some galaxies lack a pair in some band; give Pairs.complete()")
+        self.pairs = pairs
+        self.rows = np.arange(len(pairs)).reshape(-1, len(pairs.survey.bands))
+
+    def __len__(self):
+        return len(self.rows)
+
+    def images(self, indices):
+        """Give images of shape (G, bands, S, S), float32 [nanomaggies per pixel]."""
+        images = self.pairs.images(self.rows[indices].ravel())
+        return images.reshape(-1, self.rows.shape[1], *images.shape[1:])
+
+    def mu(self, indices=slice(None)):
+        """Give the target profiles of shape (G bands, 1024), galaxy by galaxy; see `Pairs.mu`."""
+        return self.pairs.mu(self.rows[indices].ravel())
+
+    def ellipses(self, indices):
+        """Give the target profiles' shapes as `mu` gives the profiles; see `Pairs.ellipses`."""
+        return self.pairs.ellipses(self.rows[indices].ravel())
+
+
+def examples(survey, split, bands="one"):
+    """Give what a network learns from.
+
+    Parameters
+    ----------
+    survey : Survey
+    split : {"train", "validation", "test"}
+    bands : {"one", "all"}
+        As ``model.bands``.
+
+    Returns
+    -------
+    Pairs or Galaxies
+    """
+    pairs = Pairs(survey, split)
+    return Galaxies(pairs.complete()) if bands == "all" else pairs

@@ -11,7 +11,7 @@ from astropy.table import QTable, vstack
 
 from . import metrics, properties, report
 from .cores import available_cores
-from .dataset import Pairs
+from .dataset import Galaxies, Pairs
 from .predict import predict_images
 from .profiles import MU_UNIT
 from .sdss import BANDS
@@ -63,14 +63,11 @@ def evaluate(model, survey, config, training):
     evaluation : Evaluation
     """
     test, train = Pairs(survey, "test"), Pairs(survey, "train")
+    if model.together is not None:
+        test = test.complete()
     reference = test.mu()
     started = time.perf_counter()
-    prediction = np.concatenate(
-        [
-            predict_images(test.images(part), model, batch_size=len(part))
-            for part in np.array_split(np.arange(len(test)), -(-len(test) // config.batch_size))
-        ]
-    )
+    prediction = predict_pairs(test, model, config.batch_size)
     seconds = time.perf_counter() - started
     described = properties.describe(
         test.table(),
@@ -100,6 +97,39 @@ def evaluate(model, survey, config, training):
     )
     curves = metrics.curves(reference, prediction, described, ended=config.ended_fraction)
     return Evaluation(numbers, table, curves, reference, prediction)
+
+
+def predict_pairs(pairs, model, batch_size):
+    """Predict the profiles of pairs.
+
+    Parameters
+    ----------
+    pairs : pix2prof.dataset.Pairs
+        For a network of several bands `complete`, see there.
+    model : pix2prof.predict.Predictor
+    batch_size : int
+        Pairs computed at once; of a network of several bands, galaxies.
+
+    Returns
+    -------
+    mu : numpy.ndarray
+        Shape (P, T) [mag arcsec^-2], NaN beyond the end.
+
+    Raises
+    ------
+    ValueError
+        If the network takes other bands than those of the survey.
+    """
+    if model.together not in (None, pairs.survey.bands):
+        raise ValueError(
+            f"the network takes {', '.join(model.together)} (model.bands), and the survey has "
+            f"{', '.join(pairs.survey.bands)}; train one on this survey"
+        )
+    images = (pairs if model.together is None else Galaxies(pairs)).images
+    n = len(pairs) // (1 if model.together is None else len(model.together))
+    parts = np.array_split(np.arange(n), -(-n // batch_size))
+    mu = [predict_images(images(part), model, batch_size=len(part)) for part in parts]
+    return np.concatenate(mu).reshape(len(pairs), -1)
 
 
 def save_evaluation(evaluation, results, predictions):

@@ -15,14 +15,13 @@ from torch import nn
 from . import isophotes
 from .background import pixel_noise
 from .calibration import LAPLACE_68, N_BINS, error_factors, in_order, radial_bins
-from .extraction import curve_of_growth
 from .familiarity import Familiarity
 from .finder import WIDTHS, Finder, finder_loss
+from .growth import light
 from .measured import RowFlag
 from .oddities import NAMES, PARTS, oddities
-from .profiles import MAX_STEPS, sma_grid
+from .profiles import MAX_STEPS
 from .reader import LOG_SCALES, Reader, Reading, reader_loss, reading
-from .sdss import ZEROPOINT
 
 MEMORY = 1024
 RECALLED = 96
@@ -77,11 +76,14 @@ class IsophoteNetwork(nn.Module):
 
     Attributes
     ----------
+    bands : None
+        It takes an image in any one band.
     smallest, multiple : int
         It takes images of any side that is at least the one and a multiple of the other [px].
     """
 
     normalise = "none"
+    bands = None
     n_steps = MAX_STEPS
     smallest = 128
     multiple = 2 ** len(WIDTHS)
@@ -313,22 +315,12 @@ class IsophoteNetwork(nn.Module):
             `Profiles`.
         """
         said = self.profiles(images[:, 0].to(self.device), covered, dtype)
-        intensity = 10 ** (0.4 * (ZEROPOINT - said.mu))
-        error = intensity * said.mu_err * 0.4 * math.log(10)
-        sma = torch.as_tensor(sma_grid(said.mu.shape[1])).to(said.mu)
-        growth, growth_err = curve_of_growth(
-            intensity, error, sma, torch.nan_to_num(said.ellipticity)
-        )
-        beyond = torch.isnan(said.mu)
         return {
             "mu": said.mu,
             "mu_err": said.mu_err,
             "ellipticity": said.ellipticity,
             "pa": said.pa,
-            "intensity": intensity,
-            "intensity_err": error,
-            "growth": growth.masked_fill(beyond, math.nan),
-            "growth_err": growth_err.masked_fill(beyond, math.nan),
+            **light(said.mu, said.mu_err, said.ellipticity),
             "flag": said.below_cut.int() * int(RowFlag.BELOW_CUT),
             "strangeness": said.strangeness,
             "centre": said.centre,

@@ -1,15 +1,15 @@
 """The paper's network: an image in, a surface-brightness profile out."""
 
 import torch
-from torch import nn
 
+from .base import EncoderNetwork
 from .decoders import DECODERS
 from .nodes import Nodes
 from .packing import pack_encoder, packed
-from .resnet import ResNet18, binned
+from .resnet import binned
 
 
-class Pix2Prof(nn.Module):
+class Pix2Prof(EncoderNetwork):
     """Encoder and decoder (section 2.2.4), with the profile's grid and units around them.
 
     The decoder works on the grid and in the units of `nodes`, a `pix2prof.nodes.Nodes`.
@@ -34,20 +34,14 @@ class Pix2Prof(nn.Module):
         Standard deviation up to which output is constant [mag arcsec^-2].
     mu_mean, mu_std : float
         Of the training set's profiles [mag arcsec^-2].
-
-    Attributes
-    ----------
-    smallest : None
-        It takes images of one size, that of its training.
+    bands : sequence of str, optional
+        See `EncoderNetwork`.
 
     Raises
     ------
     ValueError
         If a value is out of its range; the message names it.
     """
-
-    normalise = None
-    smallest = None
 
     def __init__(
         self,
@@ -63,47 +57,37 @@ class Pix2Prof(nn.Module):
         halt_std=0.01,
         mu_mean=0.0,
         mu_std=1.0,
+        bands=None,
     ):
-        super().__init__()
         if decoder not in DECODERS:
             raise ValueError(
                 f"model.decoder is {decoder!r}: it must be one of {', '.join(DECODERS)}"
             )
-        self.nodes = Nodes(step, max_sma, halt_window, halt_std, float(mu_mean), float(mu_std))
-        self.kwargs = {
-            "stem": stem,
-            "decoder": decoder,
-            "latent": latent,
-            "layers": layers,
-            "dropout": dropout,
-            "step": step,
-            "max_sma": max_sma,
-            "binning": binning,
-            "halt_window": halt_window,
-            "halt_std": halt_std,
-            "mu_mean": float(mu_mean),
-            "mu_std": float(mu_std),
-        }
-        self.binning = binning
-        self.encoder = ResNet18(latent, stem)
+        nodes = Nodes(step, max_sma, halt_window, halt_std, float(mu_mean), float(mu_std))
+        super().__init__(
+            nodes,
+            stem=stem,
+            decoder=decoder,
+            latent=latent,
+            layers=layers,
+            dropout=dropout,
+            step=step,
+            max_sma=max_sma,
+            binning=binning,
+            halt_window=halt_window,
+            halt_std=halt_std,
+            mu_mean=nodes.mu_mean,
+            mu_std=nodes.mu_std,
+            bands=bands,
+        )
         self.decoder = DECODERS[decoder](latent, layers, dropout)
-
-    @property
-    def device(self):
-        """Where the weights are."""
-        return next(self.parameters()).device
-
-    @property
-    def n_steps(self):
-        """Rows of the profile's grid."""
-        return self.nodes.n_steps
 
     def encode(self, images, dtype=torch.float32):
         """Latent vectors.
 
         Parameters
         ----------
-        images : torch.Tensor, shape (B, 1, H, W)
+        images : torch.Tensor, shape (G, n_bands, H, W)
             Normalised, of any size.
         dtype : torch.dtype
             Of the convolutions: float32 or bfloat16.
@@ -111,6 +95,7 @@ class Pix2Prof(nn.Module):
         Returns
         -------
         torch.Tensor of float32, shape (B, latent)
+            With B = G n_bands, galaxy by galaxy, in each its bands.
         """
         return self.encoder(binned(images, self.binning), dtype)
 
@@ -119,7 +104,7 @@ class Pix2Prof(nn.Module):
 
         Parameters
         ----------
-        images : torch.Tensor, shape (B, 1, H, W)
+        images : torch.Tensor, shape (G, n_bands, H, W)
         targets : torch.Tensor, shape (B, T)
             As ``nodes.targets`` gives them.
         teacher : torch.Tensor of bool, shape (B,)
@@ -136,15 +121,8 @@ class Pix2Prof(nn.Module):
         """
         return self.decoder(self.encode(images, dtype), targets, teacher, generator, dtype)
 
-    def begin_epoch(self):
-        """Nothing is kept from batch to batch."""
-
     def calibrate(self, train, validation, dtype=torch.float32):
         """The paper's network gives no errors."""
-
-    def observe(self, batch, dtype=torch.float32):
-        """Pass a batch, as for `loss`, through the layers that take statistics of it."""
-        self.encode(batch[0], dtype)
 
     def loss(self, batch, config, generator, of_dropout=None, dtype=torch.float32):
         """Loss of a training step: the mean squared error over all nodes (section 2.2.5).
@@ -170,7 +148,7 @@ class Pix2Prof(nn.Module):
             How many they are.
         """
         images, targets, counted, _ = batch
-        teacher = torch.from_numpy(generator.random(len(images)) < config.teacher_forcing)
+        teacher = torch.from_numpy(generator.random(len(targets)) < config.teacher_forcing)
         outputs = self(images, targets, teacher.to(self.device), of_dropout, dtype)
         error = (outputs - targets)[counted].square()
         loss = error.mean()
@@ -195,7 +173,7 @@ class Pix2Prof(nn.Module):
             Median absolute deviation of each profile up to its end [mag arcsec^-2].
         """
         images, targets, counted, n_nodes = batch
-        teacher = torch.zeros(len(images), dtype=torch.bool, device=self.device)
+        teacher = torch.zeros(len(targets), dtype=torch.bool, device=self.device)
         error = (self(images, targets, teacher, dtype=dtype) - targets) * self.nodes.mu_std
         at = torch.arange(error.shape[1], device=self.device)
         inside = counted & (at < n_nodes[:, None])
@@ -208,7 +186,7 @@ class Pix2Prof(nn.Module):
 
         Parameters
         ----------
-        images : torch.Tensor, shape (B, 1, H, W)
+        images : torch.Tensor, shape (G, n_bands, H, W)
             Normalised.
         dtype : torch.dtype
             Of convolutions and matrix products.
@@ -225,8 +203,7 @@ class Pix2Prof(nn.Module):
         RuntimeError
             If the model is in training mode, where its output would be random.
         """
-        if self.training:
-            raise RuntimeError("the model is in training mode: call model.eval() before predict")
+        self.refuse_training()
         images = binned(images.to(self.device), self.binning)
         z = packed(self.encoder, dtype, pack_encoder)(images)
         nodes = self.nodes
@@ -240,7 +217,7 @@ class Pix2Prof(nn.Module):
 
         Parameters
         ----------
-        images : torch.Tensor, shape (B, 1, H, W)
+        images : torch.Tensor, shape (G, n_bands, H, W)
             Normalised.
         covered : torch.Tensor of bool, shape (B, H, W), optional
             Not used: this network takes what the image was padded with as it is.

@@ -67,7 +67,7 @@ def _parameters(decoder):
     return [name for name in signature(NETWORKS[decoder]).parameters if name != "decoder"]
 
 
-def build_model(config, mu_mean, mu_std, seed):
+def build_model(config, mu_mean, mu_std, seed, bands=None):
     """Make an untrained network.
 
     Parameters
@@ -78,15 +78,25 @@ def build_model(config, mu_mean, mu_std, seed):
         Of the training set's profiles [mag arcsec^-2].
     seed : int
         Of the initial weights; the global generator is left as it was.
+    bands : sequence of str, optional
+        Of the survey; needed where ``config.bands`` is ``all``.
 
     Returns
     -------
     torch.nn.Module
         In channels-last layout.
+
+    Raises
+    ------
+    ValueError
+        If all bands are to be taken and nobody says which there are.
     """
+    if config.bands == "all" and bands is None:
+        raise ValueError("model.bands is 'all': give build_model the bands of the survey")
+    bands = list(bands) if config.bands == "all" else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        values = asdict(config) | {"mu_mean": mu_mean, "mu_std": mu_std}
+        values = asdict(config) | {"mu_mean": mu_mean, "mu_std": mu_std, "bands": bands}
         wanted = [name for name in _parameters(config.decoder) if name in values]
         model = make_network(config.decoder, **{name: values[name] for name in wanted})
     return model.to(memory_format=torch.channels_last)

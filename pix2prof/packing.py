@@ -149,14 +149,17 @@ def pack_encoder(encoder, dtype):
     """
     stem = pack_convolution(*encoder.stem[:2], torch.float32)
     pool, blocks = encoder.pool, [_pack_block(block, dtype) for block in encoder.blocks]
-    dense = pack_linear(encoder.dense.weight, encoder.dense.bias, torch.float32)
+    latent, dense = (
+        encoder.latent,
+        pack_linear(encoder.dense.weight, encoder.dense.bias, torch.float32),
+    )
 
     def encode(images):
         x = pool(stem(images).to(dtype))
         for first, second, shortcut in blocks:
             beside = x if shortcut is None else shortcut(x, relu=False)
             x = second(first(x), onto=beside)
-        return dense(x.float().mean((2, 3)))
+        return dense(x.float().mean((2, 3))).view(-1, latent)
 
     return encode
 

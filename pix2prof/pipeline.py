@@ -99,10 +99,13 @@ def train(run, sky):
     history : astropy.table.QTable
         The learning curve, one row an epoch.
     """
-    pairs, validation = dataset.Pairs(sky, "train"), dataset.Pairs(sky, "validation")
-    crop = run.config.data.crop
+    bands, crop = run.config.model.bands, run.config.data.crop
+    pairs, validation = (dataset.examples(sky, name, bands) for name in ("train", "validation"))
     model = build_model(
-        run.config.model, *training.profile_statistics(pairs), seed=run.config.train.seed
+        run.config.model,
+        *training.profile_statistics(pairs),
+        seed=run.config.train.seed,
+        bands=sky.bands,
     )
     kind = model.normalise or run.config.model.normalise
     normalisation = replace(sky.normalisation, kind=kind)
@@ -200,11 +203,14 @@ def open_evaluation(run):
 def models(run):
     """List the networks to compare: name and folder of each.
 
-    Those that `run` has trained, and the released isophote network if it takes such images.
+    Those that `run` has trained, and the released isophote network if it takes such images. The
+    comparison is of single images, so networks that take all bands at once are left out.
     """
     _trained(run)
     found = {
-        path.parent.name: path.parent for path in sorted(run.paths.models.glob("*/config.json"))
+        path.parent.name: path.parent
+        for path in sorted(run.paths.models.glob("*/config.json"))
+        if json.loads(path.read_text())["model"].get("bands") is None
     }
     new = run.config.model.decoder != "isophote"
     if new and predict.load().smallest <= run.config.data.crop:

@@ -46,6 +46,11 @@ class Predictor:
     bands: tuple[str, ...] = BANDS
 
     @property
+    def together(self):
+        """Bands of each galaxy that it takes at once, in their order; None: any one."""
+        return self.network.bands
+
+    @property
     def smallest(self):
         """Side of the smallest images that the network takes [pixel]."""
         return min(self.network.smallest or self.crop, self.crop)
@@ -122,7 +127,8 @@ def predict_images(images, model, *, batch_size=BATCH, precision="float32"):
     images : (N, H, W) or (H, W) array_like
         Sky-subtracted flux [nanomaggies per pixel], 0.396 arcsec a pixel, the galaxy in the
         middle; cropped to the size that the network takes, see `Predictor.side_within`.
-        `pix2prof.stamps.make_stamp` makes such.
+        `pix2prof.stamps.make_stamp` makes such. For a network of several bands (N, bands, H, W)
+        or (bands, H, W), in the order of `Predictor.together`.
     model : Predictor
         As `load` gives it.
     batch_size : int
@@ -134,7 +140,8 @@ def predict_images(images, model, *, batch_size=BATCH, precision="float32"):
     -------
     mu : (N, T) or (T,) numpy.ndarray of float32
         Surface brightness [mag arcsec^-2] on 0.2 (k + 1) arcsec, NaN beyond the end; of a
-        network that goes on beyond the image's S/N, only the part within it.
+        network that goes on beyond the image's S/N, only the part within it. Of a network of
+        several bands (N, bands, T) or (bands, T).
 
     Raises
     ------
@@ -147,8 +154,7 @@ def predict_images(images, model, *, batch_size=BATCH, precision="float32"):
     images = np.asarray(images)
     for batch, _, dtype in _batches(images, None, model, batch_size, precision):
         parts.append(model.network.predict(batch, dtype)[0].cpu().numpy())
-    mu = np.concatenate(parts)
-    return mu[0] if images.ndim == 2 else mu
+    return np.concatenate(parts).reshape(*images.shape[:-2], model.network.n_steps)
 
 
 def describe_images(images, model, *, covered=None, batch_size=BATCH, precision="float32"):
@@ -157,9 +163,10 @@ def describe_images(images, model, *, covered=None, batch_size=BATCH, precision=
     Parameters
     ----------
     images, model, batch_size, precision
-        As for `predict_images`; `images` of shape (N, H, W).
-    covered : (N, H, W) array_like of bool, optional
-        False where an image was padded, see `pix2prof.stamps.Stamp`. Default: it was not.
+        As for `predict_images`; `images` of shape (N, H, W), or (N, bands, H, W).
+    covered : array_like of bool, optional
+        Of the shape of `images`; False where an image was padded, see `pix2prof.stamps.Stamp`.
+        Default: it was not.
 
     Returns
     -------
@@ -167,7 +174,7 @@ def describe_images(images, model, *, covered=None, batch_size=BATCH, precision=
         By the names of the profile table's columns: ``mu``, and what else this network gives
         (``mu_err, ellipticity, pa, ...``); rows with `RowFlag.BELOW_CUT` in ``flag`` are
         inferred beyond the reach of the image. ``strangeness``, if there, has shape (N,), and
-        ``centre`` (N, 2).
+        ``centre`` (N, 2). Of a network of several bands (N, bands, T).
 
     Raises
     ------
@@ -178,22 +185,31 @@ def describe_images(images, model, *, covered=None, batch_size=BATCH, precision=
     for batch, known, dtype in _batches(np.asarray(images), covered, model, batch_size, precision):
         said = model.network.describe(batch, known, dtype)
         parts.append({name: values.cpu().numpy() for name, values in said.items()})
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    said = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if model.together is None:
+        return said
+    return {name: x.reshape(-1, len(model.together), *x.shape[1:]) for name, x in said.items()}
 
 
 def _batches(images, covered, model, batch_size, precision):
     """Cut, check and normalise: yield (images, covered, dtype), batch by batch."""
-    if images.ndim not in (2, 3):
+    n_bands = 1 if model.together is None else len(model.together)
+    if model.together is None and images.ndim not in (2, 3):
         raise ValueError(f"images of shape {images.shape}: expected (N, H, W) or (H, W)")
+    if model.together is not None and (images.ndim not in (3, 4) or images.shape[-3] != n_bands):
+        raise ValueError(
+            f"images of shape {images.shape}: this network takes {', '.join(model.together)} of a "
+            f"galaxy at once; expected (N, {n_bands}, H, W) or ({n_bands}, H, W)"
+        )
     side = model.side_within(min(images.shape[-2:]))
     if model.network.training:
         raise RuntimeError("the network is in training mode; call model.network.eval() first")
-    images = images[None] if images.ndim == 2 else images
+    images = images.reshape(-1, n_bands, *images.shape[-2:])
     device, dtype = model.network.device, choose_dtype(precision, model.network.device)
     for start in range(0, len(images), batch_size):
         part = slice(start, start + batch_size)
         batch = np.array(centre_crop(images[part], side), dtype=np.float32)
-        bad = np.flatnonzero(~np.isfinite(batch).all(axis=(1, 2)))
+        bad = np.flatnonzero(~np.isfinite(batch).all(axis=(1, 2, 3)))
         if len(bad):
             raise ValueError(
                 f"image {start + bad[0]} holds NaN or infinite pixels; "
@@ -203,4 +219,4 @@ def _batches(images, covered, model, batch_size, precision):
         if covered is not None:
             known = torch.from_numpy(np.array(centre_crop(covered[part], side))).to(device)
         batch = model.normalisation.normalise(torch.from_numpy(batch).to(device))
-        yield batch[:, None], known, dtype
+        yield batch, known, dtype

@@ -8,8 +8,10 @@ from astropy import units as u
 from astropy.table import QTable
 
 from .angles import sky_angles
+from .bands import by_galaxy, choose, with_band
 from .fits import ImageError
 from .images import read_image
+from .inputs import Item
 from .measured import RowFlag
 from .model import Pix2Prof
 from .photometry import note_parameters
@@ -98,8 +100,12 @@ def predict_files(paths, model, *, batch_size=BATCH, precision="float32", **opti
     ------
     prediction : Prediction
         One for each path, in order; a file that cannot be used has its ``error`` set and stops
-        no other.
+        no other. A network of several bands wants the files of each galaxy in all of them, see
+        `pix2prof.bands.by_galaxy`, and they fail together.
     """
+    if model.together is not None:
+        yield from _of_galaxies(paths, model, batch_size, precision, options)
+        return
     batch = []
     for path in paths:
         batch.append(_prepare(path, model, options))
@@ -112,11 +118,47 @@ def predict_files(paths, model, *, batch_size=BATCH, precision="float32", **opti
 def _prepare(path, model, options):
     try:
         image = read_image(path, **options)
+        if model.together is not None:
+            image = with_band(image)
         return image, make_stamp(image, stamp_side(image, model.smallest, model.crop))
     except ImageError as error:
         return error
     except OSError as error:
         return ImageError(path, f"it cannot be read ({error})", "check the disk")
+
+
+def _prepare_galaxy(galaxy, model, options):
+    """Pairs of a part and what `_prepare` gives of it: in the order of the bands, or errors."""
+    entries = [_prepare(part.path, model, options) for part in galaxy.parts]
+    good = [k for k, entry in enumerate(entries) if not isinstance(entry, ImageError)]
+    chosen, why = [], ("another image of its galaxy cannot be used", "see the error of that one")
+    if len(good) == len(entries):
+        try:
+            chosen = choose([image.band for image, _ in entries], model.together, galaxy.key)
+            why = "its band is none that the network takes", "leave it out"
+        except ImageError as error:
+            why = error.found, error.remedy
+    for k in set(good) - set(chosen):
+        entries[k] = ImageError(galaxy.parts[k].path, *why)
+    order = chosen + [k for k in range(len(entries)) if k not in chosen]
+    return [(galaxy.parts[k], entries[k]) for k in order]
+
+
+def _of_galaxies(paths, model, batch_size, precision, options):
+    """What `predict_files` yields, of a network that takes several bands at once."""
+    items = [Item(str(path), str(path)) for path in paths]
+    place = {id(item): k for k, item in enumerate(items)}
+    galaxies, done, at = by_galaxy(items), {}, 0
+    for first in range(0, len(galaxies), batch_size):
+        batch = {}
+        for galaxy in galaxies[first : first + batch_size]:
+            prepared = _prepare_galaxy(galaxy, model, options)
+            batch |= {place[id(part)]: entry for part, entry in prepared}
+        said = predict_stamps(list(batch.values()), model, precision=precision)
+        done |= dict(zip(batch, said, strict=True))
+        while at in done:
+            yield done.pop(at)
+            at += 1
 
 
 def predict_stamps(batch, model, *, precision="float32"):
@@ -126,7 +168,8 @@ def predict_stamps(batch, model, *, precision="float32"):
     ----------
     batch : sequence of (pix2prof.images.Image, pix2prof.stamps.Stamp) or ImageError
         What `pix2prof.stamps.make_stamp` made of each image, whose pixels are not used; or why
-        there is none.
+        there is none. For a network of several bands the images of a galaxy follow each other in
+        the order of `pix2prof.predict.Predictor.together`.
     model : Predictor
         As `pix2prof.predict.load` gives it.
     precision : {"float32", "bf16", "auto"}
@@ -144,9 +187,14 @@ def predict_stamps(batch, model, *, precision="float32"):
         data, covered = (
             np.stack([getattr(stamps[k], name) for k in places]) for name in ("data", "covered")
         )
+        if model.together is not None:
+            shape = (-1, len(model.together), side, side)
+            data, covered = data.reshape(shape), covered.reshape(shape)
         pixels = RECURRENT if isinstance(model.network, Pix2Prof) else OTHER
         options = {"batch_size": max(4, pixels // side**2), "precision": precision}
         columns = describe_images(data, model, covered=covered, **options)
+        if model.together is not None:
+            columns = {name: np.concatenate(values) for name, values in columns.items()}
         for row, k in enumerate(places):
             found[k] = {name: values[row] for name, values in columns.items()}
     tables = {k: _table_or_error(*batch[k], said, model) for k, said in found.items()}

@@ -1,6 +1,7 @@
 """The transformer decoder: radii as queries over the encoder's maps, all answered at once."""
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -32,6 +33,29 @@ def waves(radius):
     angles = place[..., None] * octaves
     ends = torch.stack((place, radius / (SMA_STEP * MAX_STEPS)), -1)
     return torch.cat((ends, angles.sin(), angles.cos()), -1)
+
+
+class Answers(NamedTuple):
+    """What the decoder says of B profiles at K radii.
+
+    Attributes
+    ----------
+    mu, log_scale : torch.Tensor, shape (B, K)
+        In model units; the second is the natural logarithm of the Laplace scale.
+    ellipticity : torch.Tensor, shape (B, K)
+        In (0, 1).
+    double : torch.Tensor, shape (B, K, 2)
+        Cosine and sine of twice the position angle, which have no seam; of any length.
+    end, end_log_scale : torch.Tensor, shape (B,)
+        Natural logarithm of the profile's length [arcsec], and that of its Laplace scale.
+    """
+
+    mu: torch.Tensor
+    log_scale: torch.Tensor
+    ellipticity: torch.Tensor
+    double: torch.Tensor
+    end: torch.Tensor
+    end_log_scale: torch.Tensor
 
 
 class Layer(nn.Module):
@@ -88,6 +112,7 @@ class RadiusQueries(nn.Module):
         self.layers = nn.ModuleList(Layer(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, 2)
+        self.shape_head = nn.Linear(width, 3)
         self.end_head = nn.Linear(width, 2)
 
     def memory(self, maps, z, scales):
@@ -131,10 +156,7 @@ class RadiusQueries(nn.Module):
 
         Returns
         -------
-        mu, log_scale : torch.Tensor, shape (B, K)
-            In model units; the second is the natural logarithm of the Laplace scale.
-        end, end_log_scale : torch.Tensor, shape (B,)
-            Natural logarithm of the profile's length [arcsec], and that of its Laplace scale.
+        Answers
         """
         memory = self.memory(maps, z, scales)
         asked = self.ask(waves(radius)).expand(len(z), -1, -1)
@@ -143,8 +165,16 @@ class RadiusQueries(nn.Module):
             x = layer(x, memory, self._mask(x, generator))
         x = self.norm(x)
         mu, log_scale = self.head(x[:, 1:]).float().unbind(-1)
+        shape = self.shape_head(x[:, 1:]).float()
         end, end_log_scale = self.end_head(x[:, 0]).float().unbind(-1)
-        return mu, log_scale.clamp(*LOG_SCALES), end + 3, end_log_scale.clamp(*LOG_SCALES)
+        return Answers(
+            mu,
+            log_scale.clamp(*LOG_SCALES),
+            shape[..., 0].sigmoid(),
+            shape[..., 1:],
+            end + 3,
+            end_log_scale.clamp(*LOG_SCALES),
+        )
 
     def _mask(self, x, generator):
         if not (self.training and self.dropout > 0):

@@ -1,4 +1,4 @@
-"""The image encoder: ResNet-18 with one input channel."""
+"""The image encoder: ResNet-18, of images in one band or in several."""
 
 import torch
 from torch import nn
@@ -41,10 +41,11 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """ResNet-18 (He et al. 2015, Table 1) for single-channel images of any size.
+    """ResNet-18 (He et al. 2015, Table 1) for images of any size, in one band or in several.
 
     Eight basic blocks of 64 to 512 channels, global average pooling and one dense layer, which
-    gives the latent vector in place of the class scores.
+    gives the latent vector in place of the class scores; of images in several bands it gives one
+    for each band, out of all of them.
 
     Parameters
     ----------
@@ -54,6 +55,8 @@ class ResNet18(nn.Module):
         `standard`: 7 x 7 convolution of stride 2, then 3 x 3 max-pooling of stride 2, as
         published. `small`: 3 x 3 convolution of stride 1 and no pooling, as in the code released
         with Pix2Prof; 16 times the arithmetic.
+    n_bands : int
+        Images of each galaxy, and latent vectors.
 
     Raises
     ------
@@ -61,15 +64,16 @@ class ResNet18(nn.Module):
         If `stem` is neither.
     """
 
-    def __init__(self, latent=512, stem="standard"):
+    def __init__(self, latent=512, stem="standard", n_bands=1):
         super().__init__()
+        self.latent = latent
         if stem not in STEMS:
             raise ValueError(f"model.stem is {stem!r}: it must be one of {', '.join(STEMS)}")
         if stem == "standard":
-            convolution = nn.Conv2d(1, WIDTHS[0], 7, 2, 3, bias=False)
+            convolution = nn.Conv2d(n_bands, WIDTHS[0], 7, 2, 3, bias=False)
             self.pool = nn.MaxPool2d(3, 2, 1)
         else:
-            convolution = nn.Conv2d(1, WIDTHS[0], 3, 1, 1, bias=False)
+            convolution = nn.Conv2d(n_bands, WIDTHS[0], 3, 1, 1, bias=False)
             self.pool = nn.Identity()
         self.stem = nn.Sequential(convolution, nn.BatchNorm2d(WIDTHS[0]), nn.ReLU(inplace=True))
         blocks, n_in = [], WIDTHS[0]
@@ -77,7 +81,7 @@ class ResNet18(nn.Module):
             blocks += [BasicBlock(n_in, width, 1 if i == 0 else 2), BasicBlock(width, width)]
             n_in = width
         self.blocks = nn.Sequential(*blocks)
-        self.dense = nn.Linear(WIDTHS[-1], latent)
+        self.dense = nn.Linear(WIDTHS[-1], n_bands * latent)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -90,7 +94,7 @@ class ResNet18(nn.Module):
 
         Parameters
         ----------
-        images : torch.Tensor of float32, shape (B, 1, H, W)
+        images : torch.Tensor of float32, shape (B, n_bands, H, W)
             Normalised images.
         dtype : torch.dtype
             Of the convolutions after the stem: float32 or bfloat16.
@@ -114,29 +118,29 @@ class ResNet18(nn.Module):
         return self.maps(images, dtype)[-1]
 
     def pooled(self, features):
-        """Latent vectors z (B, latent), float32, from the last of the `maps`."""
-        return self.dense(features.float().mean((2, 3)))
+        """Latent vectors z (B n_bands, latent), float32, from the last of the `maps`."""
+        return self.dense(features.float().mean((2, 3))).view(-1, self.latent)
 
     def forward(self, images, dtype=torch.float32):
         """Encode images.
 
         Parameters
         ----------
-        images : torch.Tensor of float32, shape (B, 1, H, W)
+        images : torch.Tensor of float32, shape (B, n_bands, H, W)
             Normalised images.
         dtype : torch.dtype
             Of the convolutions after the stem.
 
         Returns
         -------
-        torch.Tensor of float32, shape (B, latent)
-            The latent vectors z.
+        torch.Tensor of float32, shape (B n_bands, latent)
+            The latent vectors z, galaxy by galaxy, in each its bands.
         """
         return self.pooled(self.features(images, dtype))
 
 
 def binned(images, side):
-    """Images (B, 1, H, W) with pixels averaged in squares of `side`, as an encoder takes them."""
+    """Images (B, C, H, W) with pixels averaged in squares of `side`, as an encoder takes them."""
     if side > 1:
         images = functional.avg_pool2d(images, side, ceil_mode=True)
     return images.contiguous(memory_format=torch.channels_last)

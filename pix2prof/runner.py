@@ -74,6 +74,7 @@ def predict_task(model="pix2prof", precision="float32", **options):
         smallest=found.smallest,
         crop=found.crop,
         precision=precision,
+        bands=found.together or (),
     )
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .bands import by_galaxy
 from .children import keep_memory
-from .cutouts import read_item
+from .cutouts import read_galaxy, read_item
 from .inputs import find_items, fingerprint
 from .names import safe_name
 from .profiles import COLUMNS, write_profile
@@ -70,6 +71,7 @@ class Task:
     rows = "profiles"
     batch = 32
     modules = ("pix2prof.measuring",)
+    bands = ()
 
     def items(self, sources, out):
         """What there is to do, see `pix2prof.inputs.find_items`."""
@@ -103,7 +105,9 @@ class Task:
         name = cutout.file
         if name.lower() in self.shared:
             name += f"-{fingerprint(cutout.key).hex()[:8]}"
-        parts = [name, *(safe_name(str(p)) for p in (cutout.hdu, cutout.plane) if p is not None)]
+        band = cutout.image.band if self.bands else None
+        where = (band, cutout.hdu, cutout.plane)
+        parts = [name, *(safe_name(str(part)) for part in where if part is not None)]
         return f"{'-'.join(parts)}.{self.format}"
 
 
@@ -121,6 +125,8 @@ class PredictTask(Task):
         Between which the sides of its images lie [pixel].
     precision : {"float32", "bf16", "auto"}
         Of the arithmetic.
+    bands : tuple of str
+        Those that it takes of a galaxy at once; an item is then a galaxy. Empty: any one.
     """
 
     columns = PREDICTED
@@ -132,6 +138,12 @@ class PredictTask(Task):
     smallest: int = 256
     crop: int = 256
     precision: str = "float32"
+    bands: tuple[str, ...] = ()
+
+    def items(self, sources, out):
+        """What there is to do: images, or galaxies by `pix2prof.bands.by_galaxy`."""
+        items = find_items(sources, out)
+        return by_galaxy(items) if self.bands else items
 
     def check(self):
         """Load the model; ValueError if it is another one here."""
@@ -154,18 +166,26 @@ class PredictTask(Task):
         """Read items: a list of (cut-out without its pixels, stamp) and of failures."""
         out = []
         for item in items:
-            for cutout in read_item(item, self.crop, **self.options):
+            of_item = []
+            for cutout in self._read(item):
                 if cutout.error is not None:
-                    out.append(failure(cutout.key, cutout.name, "read", cutout.error))
+                    of_item.append(failure(cutout.key, cutout.name, "read", cutout.error))
                     continue
                 try:
                     side = stamp_side(cutout.image, self.smallest, self.crop)
                     stamp = make_stamp(cutout.image, side)
                 except Exception as error:  # whatever an image does, it is its own failure
-                    out.append(failure(cutout.key, cutout.name, "prepare", error))
+                    of_item.append(failure(cutout.key, cutout.name, "prepare", error))
                     continue
-                out.append((replace(cutout, image=_without_pixels(cutout.image)), stamp))
+                of_item.append((replace(cutout, image=_without_pixels(cutout.image)), stamp))
+            failures = [one for one in of_item if isinstance(one, dict)]
+            out += failures if failures and self.bands else of_item
         return out
+
+    def _read(self, item):
+        if self.bands:
+            return read_galaxy(item, self.crop, self.bands, **self.options)
+        return read_item(item, self.crop, **self.options)
 
     def finish(self, prepared):
         """Predict what `prepare` gave: a `Batch`."""
@@ -178,7 +198,9 @@ class PredictTask(Task):
         try:
             predictions = list(predict_stamps(pairs, model, precision=self.precision))
         except Exception:  # one of them is at fault: find out which
-            predictions = [self._alone(pair, model) for pair in pairs]
+            n = len(self.bands) or 1
+            alone = (self._alone(pairs[k : k + n], model) for k in range(0, len(pairs), n))
+            predictions = [one for some in alone for one in some]
         for (cutout, _), prediction in zip(good, predictions, strict=True):
             error = getattr(prediction, "error", prediction)
             try:
@@ -189,14 +211,14 @@ class PredictTask(Task):
                 batch.failures.append(failure(cutout.key, cutout.name, "predict", error))
         return batch
 
-    def _alone(self, pair, model):
-        """The prediction for one image, or what it raises."""
+    def _alone(self, pairs, model):
+        """The predictions for one image, or for those of one galaxy; or what they raise."""
         from .predictions import predict_stamps
 
         try:
-            return next(predict_stamps([pair], model, precision=self.precision))
+            return list(predict_stamps(pairs, model, precision=self.precision))
         except Exception as error:
-            return error
+            return [error] * len(pairs)
 
 
 @dataclass(frozen=True)

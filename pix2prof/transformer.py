@@ -1,27 +1,29 @@
-"""A transformer in place of the GRU: every radius at once, an end, and errors."""
+"""A transformer in place of the GRU: every radius at once, with errors, shapes and an end."""
 
 import math
 
 import torch
-from torch import nn
 
+from .base import EncoderNetwork
 from .calibration import LAPLACE_68, N_BINS, error_factors, in_order, radial_bins
+from .growth import light
 from .nodes import Rows
 from .profiles import SMA_STEP, sma_grid
 from .queries import RadiusQueries
-from .resnet import WIDTHS, ResNet18, binned
+from .resnet import WIDTHS, binned
 from .sdss import PIXSCALE
 
 N_DRAWN = 48
 N_ASKED = 96
 N_MAPS = 2
+SHAPE_UNIT = 0.2
 
 
-class TransformerNetwork(nn.Module):
+class TransformerNetwork(EncoderNetwork):
     """The paper's encoder, and radii that ask its last two maps and its pooled vector.
 
-    The values at the radii are those of a Laplace distribution, and so is the logarithm of the
-    profile's length, where it ends.
+    The surface brightnesses at the radii are those of a Laplace distribution, and so is the
+    logarithm of the profile's length, where it ends. Beside them stand the isophotes' shapes.
 
     Parameters
     ----------
@@ -35,6 +37,8 @@ class TransformerNetwork(nn.Module):
         Pixels of an image are averaged in squares of this side before the encoder; 1: as is.
     mu_mean, mu_std : float
         Of the training set's profiles [mag arcsec^-2].
+    bands : sequence of str, optional
+        See `EncoderNetwork`.
 
     Raises
     ------
@@ -42,8 +46,7 @@ class TransformerNetwork(nn.Module):
         If a value is out of its range; the message names it.
     """
 
-    normalise = None
-    smallest = None
+    ellipses = True
 
     def __init__(
         self,
@@ -55,22 +58,22 @@ class TransformerNetwork(nn.Module):
         binning=1,
         mu_mean=0.0,
         mu_std=1.0,
+        bands=None,
     ):
-        super().__init__()
-        self.nodes = Rows(max_sma, float(mu_mean), float(mu_std))
-        self.kwargs = {
-            "decoder": "transformer",
-            "stem": stem,
-            "latent": latent,
-            "layers": layers,
-            "dropout": dropout,
-            "max_sma": max_sma,
-            "binning": binning,
-            "mu_mean": float(mu_mean),
-            "mu_std": float(mu_std),
-        }
-        self.binning = binning
-        self.encoder = ResNet18(latent, stem)
+        nodes = Rows(max_sma, float(mu_mean), float(mu_std))
+        super().__init__(
+            nodes,
+            decoder="transformer",
+            stem=stem,
+            latent=latent,
+            layers=layers,
+            dropout=dropout,
+            max_sma=max_sma,
+            binning=binning,
+            mu_mean=nodes.mu_mean,
+            mu_std=nodes.mu_std,
+            bands=bands,
+        )
         self.decoder = RadiusQueries(WIDTHS[-N_MAPS:], latent, layers, dropout)
         self.register_buffer("calibration", torch.ones(N_BINS + 1))
         sma = torch.as_tensor(sma_grid(self.n_steps), dtype=torch.float32)
@@ -78,22 +81,12 @@ class TransformerNetwork(nn.Module):
         rows = torch.logspace(0, math.log10(self.n_steps), N_ASKED).round().long()
         self.register_buffer("rows", torch.unique(rows) - 1, persistent=False)
 
-    @property
-    def device(self):
-        """Where the weights are."""
-        return next(self.parameters()).device
-
-    @property
-    def n_steps(self):
-        """Rows of the profile's grid."""
-        return self.nodes.n_steps
-
     def forward(self, images, radius, generator=None, dtype=torch.float32):
-        """Answers at radii.
+        """Answers at radii, of B = G n_bands profiles: galaxy by galaxy, in each its bands.
 
         Parameters
         ----------
-        images : torch.Tensor, shape (B, 1, H, W)
+        images : torch.Tensor, shape (G, n_bands, H, W)
             Normalised.
         radius : torch.Tensor, shape (K,) or (B, K)
             Semi-major axes, of any number and in any order [arcsec].
@@ -104,33 +97,29 @@ class TransformerNetwork(nn.Module):
 
         Returns
         -------
-        mu, log_scale, end, end_log_scale
-            See `pix2prof.queries.RadiusQueries`.
+        pix2prof.queries.Answers
         """
         maps = self.encoder.maps(binned(images, self.binning), dtype)
-        z, maps = self.encoder.pooled(maps[-1]), maps[-N_MAPS:]
+        z = self.encoder.pooled(maps[-1])
+        alike = [x[:, None].expand(-1, self.n_bands, *[-1] * 3) for x in maps[-N_MAPS:]]
+        maps = [x.flatten(0, 1) for x in alike]
         scales = [PIXSCALE * images.shape[-1] / features.shape[-1] for features in maps]
         with torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):
             return self.decoder(maps, z, scales, radius, generator)
 
-    def begin_epoch(self):
-        """Nothing is kept from batch to batch."""
-
-    def observe(self, batch, dtype=torch.float32):
-        """Pass a batch, as for `loss`, through the layers that take statistics of it."""
-        self.encoder.maps(binned(batch[0], self.binning), dtype)
-
     def loss(self, batch, config, generator, of_dropout=None, dtype=torch.float32):
         """Loss of a training step: negative logarithms of the Laplace likelihoods of mu and end.
 
-        Of each profile `N_DRAWN` radii are drawn, half of them evenly spread along it and half
-        along its logarithm.
+        To them are added the absolute errors of the ellipticity and, times the ellipticity, since
+        a round isophote has none, of the doubled position angle, in units of `SHAPE_UNIT`. Of
+        each profile `N_DRAWN` radii are drawn, half of them evenly spread along it and half along
+        its logarithm.
 
         Parameters
         ----------
         batch : sequence of torch.Tensor
-            Images, targets, which of them are known, rows: as `pix2prof.batches.Batches` loads
-            them with `pix2prof.nodes.Rows`.
+            Images, targets, which of them are known, rows, ellipticities, position angles: as
+            `pix2prof.batches.Batches` loads them with `pix2prof.nodes.Rows`.
         config : pix2prof.config.TrainConfig
             Not used: there is nothing to feed back.
         generator : numpy.random.Generator
@@ -147,18 +136,21 @@ class TransformerNetwork(nn.Module):
         n_nodes : int
             How many they are.
         """
-        images, targets, known, n_rows = batch
+        images, targets, known, n_rows, ellipticity, pa = batch
         share = (torch.arange(N_DRAWN) + torch.from_numpy(generator.random(N_DRAWN))) / N_DRAWN
         share = share.to(self.device, torch.float32)
         even, length = torch.arange(N_DRAWN, device=self.device) % 2 == 0, n_rows[:, None].float()
         rows = torch.where(even, share * length, length**share - 1).long()
         rows = torch.minimum(rows, n_rows[:, None] - 1)
-        mu, log_scale, end, end_log_scale = self(images, self.sma[rows], of_dropout, dtype)
-        error = (mu - targets.gather(1, rows)).abs()
+        said = self(images, self.sma[rows], of_dropout, dtype)
+        error = (said.mu - targets.gather(1, rows)).abs()
         there = known.gather(1, rows)
-        loss = (error * torch.exp(-log_scale) + log_scale)[there].mean()
-        off = (end - self.sma[n_rows - 1].log()).abs()
-        loss = loss + (off * torch.exp(-end_log_scale) + end_log_scale).mean()
+        loss = (error * torch.exp(-said.log_scale) + said.log_scale)[there].mean()
+        off = (said.end - self.sma[n_rows - 1].log()).abs()
+        loss = loss + (off * torch.exp(-said.end_log_scale) + said.end_log_scale).mean()
+        loss = (
+            loss + shape_error(said, ellipticity.gather(1, rows), pa.gather(1, rows)) / SHAPE_UNIT
+        )
         error = error[there].detach() * self.nodes.mu_std
         return loss, error.square().sum().item(), error.numel()
 
@@ -180,7 +172,7 @@ class TransformerNetwork(nn.Module):
         deviations : torch.Tensor, shape (B,)
             Median absolute deviation of each profile up to its end [mag arcsec^-2].
         """
-        images, targets, known, _ = batch
+        images, targets, known = batch[:3]
         mu = self._on_grid(images, dtype)[0][:, : targets.shape[1]]
         error = (mu - targets * self.nodes.mu_std - self.nodes.mu_mean)[known]
         deviations = torch.full(targets.shape, math.nan, device=self.device)
@@ -200,8 +192,8 @@ class TransformerNetwork(nn.Module):
         self.calibration.fill_(1.0)
         ratios, places = [], []
         for batch in in_order(validation):
-            images, targets, known, _ = (x.to(self.device) for x in batch)
-            mu, mu_err, n_valid = self._on_grid(images, dtype)
+            images, targets, known = (x.to(self.device) for x in batch[:3])
+            mu, mu_err, *_, n_valid = self._on_grid(images, dtype)
             width = targets.shape[1]
             off = mu[:, :width] - targets * self.nodes.mu_std - self.nodes.mu_mean
             ratios.append((off.abs() / mu_err[:, :width])[known])
@@ -209,24 +201,28 @@ class TransformerNetwork(nn.Module):
         self.calibration.copy_(error_factors(torch.cat(ratios), torch.cat(places)))
 
     def _on_grid(self, images, dtype):
-        """Surface brightness and error on the profile's grid, and its length in rows."""
-        mu, log_scale, end, _ = self(images.to(self.device), self.sma[self.rows], None, dtype)
+        """Surface brightness, its error, ellipticity, pa on the profile's grid; its length."""
+        said = self(images.to(self.device), self.sma[self.rows], None, dtype)
         at = torch.arange(self.n_steps, device=self.device)
         right = torch.searchsorted(self.rows, at).clamp(min=1)
         left = right - 1
         share = (at - self.rows[left]) / (self.rows[right] - self.rows[left])
-        mu, log_scale = (torch.lerp(x[:, left], x[:, right], share) for x in (mu, log_scale))
-        n_valid = (end.exp() / SMA_STEP).round().long().clamp(1, self.n_steps)
+        mu, log_scale, ellipticity, cosine, sine = (
+            torch.lerp(x[:, left], x[:, right], share)
+            for x in (said.mu, said.log_scale, said.ellipticity, *said.double.unbind(-1))
+        )
+        n_valid = (said.end.exp() / SMA_STEP).round().long().clamp(1, self.n_steps)
         factor = self.calibration[radial_bins(n_valid, self.n_steps)]
         mu_err = log_scale.exp() * LAPLACE_68 * self.nodes.mu_std * factor
-        return mu * self.nodes.mu_std + self.nodes.mu_mean, mu_err, n_valid
+        pa = torch.rad2deg(0.5 * torch.atan2(sine, cosine)) % 180
+        return mu * self.nodes.mu_std + self.nodes.mu_mean, mu_err, ellipticity, pa, n_valid
 
     def predict(self, images, dtype=torch.float32):
         """Profiles of images, each up to its end.
 
         Parameters
         ----------
-        images : torch.Tensor, shape (B, 1, H, W)
+        images : torch.Tensor, shape (G, n_bands, H, W)
             Normalised.
         dtype : torch.dtype
             Of convolutions and matrix products.
@@ -243,7 +239,7 @@ class TransformerNetwork(nn.Module):
         RuntimeError
             If the model is in training mode, where its output would be random.
         """
-        mu, _, n_valid = self._ended(images, dtype)
+        mu, *_, n_valid = self._ended(images, dtype)
         return mu, n_valid
 
     def describe(self, images, covered=None, dtype=torch.float32):
@@ -251,7 +247,7 @@ class TransformerNetwork(nn.Module):
 
         Parameters
         ----------
-        images : torch.Tensor, shape (B, 1, H, W)
+        images : torch.Tensor, shape (G, n_bands, H, W)
             Normalised.
         covered : torch.Tensor of bool, shape (B, H, W), optional
             Not used: this network takes what the image was padded with as it is.
@@ -260,15 +256,40 @@ class TransformerNetwork(nn.Module):
         Returns
         -------
         dict of torch.Tensor, shape (B, n_steps)
-            ``mu``, ``mu_err`` [mag arcsec^-2], NaN from the end on.
+            ``mu``, ``mu_err`` [mag arcsec^-2], ``ellipticity``, ``pa`` [deg, counter-clockwise
+            from +x], and what follows from them, see `pix2prof.growth.light`; NaN from the end
+            on.
         """
-        mu, mu_err, _ = self._ended(images, dtype)
-        return {"mu": mu, "mu_err": mu_err}
+        mu, mu_err, ellipticity, pa, _ = self._ended(images, dtype)
+        shapes = {"ellipticity": ellipticity, "pa": pa}
+        return {"mu": mu, "mu_err": mu_err, **shapes, **light(mu, mu_err, ellipticity)}
 
     @torch.no_grad()
     def _ended(self, images, dtype):
-        if self.training:
-            raise RuntimeError("the model is in training mode: call model.eval() before predict")
-        mu, mu_err, n_valid = self._on_grid(images, dtype)
+        self.refuse_training()
+        *values, n_valid = self._on_grid(images, dtype)
         beyond = torch.arange(self.n_steps, device=self.device) >= n_valid[:, None]
-        return mu.masked_fill(beyond, math.nan), mu_err.masked_fill(beyond, math.nan), n_valid
+        return *(x.masked_fill(beyond, math.nan) for x in values), n_valid
+
+
+def shape_error(said, ellipticity, pa):
+    """Mean error of the shapes of isophotes.
+
+    Parameters
+    ----------
+    said : pix2prof.queries.Answers
+    ellipticity, pa : torch.Tensor, shape (B, K)
+        What they should be, the angles in degrees; NaN where not known.
+
+    Returns
+    -------
+    torch.Tensor
+        Of the ellipticity's absolute error, and of the distance between cosine and sine of twice
+        the angle and those said, times the ellipticity; 0 where nothing is known.
+    """
+    known, turned = torch.isfinite(ellipticity), torch.isfinite(pa)
+    ellipticity, twice = torch.nan_to_num(ellipticity), torch.deg2rad(2 * torch.nan_to_num(pa))
+    double = torch.stack((twice.cos(), twice.sin()), -1)
+    off = (said.ellipticity - ellipticity).abs()
+    off = off + ellipticity * turned * (said.double - double).norm(dim=-1)
+    return (off * known).sum() / known.sum().clamp(min=1)

@@ -55,6 +55,11 @@ def test_overrides_replace_single_keys(write):
         ("model: {step: 0.3}", "model.step is 0.3; it must be a multiple of 0.2"),
         ("model: {dropout: 1.0}", "model.dropout is 1.0"),
         ("model: {step: 1.0, halt_window: 1.0}", "model.halt_window is 1.0"),
+        ("model: {bands: two}", "model.bands is 'two'; it must be one of one, all"),
+        (
+            "model: {bands: all, decoder: isophote}",
+            "model.bands is 'all'; it must be one with model.decoder isophote",
+        ),
         ("data: {n_galaxies: 100, n_test: 100}", "data.n_validation.*n_test is 150; .*below"),
         ("data: {crop: 512}", r"data.crop \+ 2 data.margin is 576; it must be at most"),
         ("data: {source: folder}", "data.folder is None; it must be a path"),

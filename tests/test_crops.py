@@ -42,3 +42,22 @@ def test_moves_come_from_their_generator():
 def test_a_crop_beyond_the_image_is_refused():
     with pytest.raises(ValueError, match="20 x 20 px cannot give a crop of 21"):
         centre_crop(np.zeros((20, 20)), 21)
+
+
+def test_angles_turn_with_their_pixels():
+    pa = np.random.default_rng(3).uniform(0, 180, 40)
+    moves = Moves.draw(40, 20, 12, 1.0, True, np.random.default_rng(2))
+    turn = np.radians(pa)
+    tip = moves.of_points(10 + np.stack((np.cos(turn), np.sin(turn)), 1))
+    x, y = (tip - moves.of_points(np.full((40, 2), 10.0))).T
+    angles = moves.of_angles(np.repeat(pa[:, None], 3, 1))
+    assert angles.shape == (40, 3)
+    assert np.allclose((angles[:, 0] - np.degrees(np.arctan2(y, x)) + 90) % 180, 90)
+
+
+def test_the_bands_of_a_galaxy_move_together():
+    images = np.random.default_rng(0).normal(size=(30, 3, 20, 20))
+    moves = Moves.draw(30, 20, 12, 2.0, True, np.random.default_rng(1))
+    for band in range(3):
+        alone = moves.of_images(images[:, band])
+        assert np.array_equal(moves.of_images(images)[:, band], alone)

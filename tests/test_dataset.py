@@ -3,7 +3,7 @@ import pytest
 from astropy.table import QTable
 
 from pix2prof import dataset
-from pix2prof.dataset import Pairs, Survey
+from pix2prof.dataset import Galaxies, Pairs, Survey, examples
 from pix2prof.normalisation import Normalisation
 
 
@@ -63,6 +63,39 @@ def test_a_band_without_a_profile_gives_no_pair(survey):
     total = sum(len(Pairs(survey, split)) for split in dataset.SPLITS)
     assert total == 12 * 3 - 1
     assert sum(len(Pairs(survey, split, "truth")) for split in dataset.SPLITS) == 36
+
+
+def test_galaxies_hold_the_pairs_of_all_their_bands(survey):
+    survey, _ = survey
+    split = survey.catalogue["split"][4]
+    galaxies = examples(survey, split, "all")
+    rows = np.flatnonzero(survey.catalogue["split"] == split)
+    rows = rows[rows != 4]
+    assert len(galaxies) == len(rows) > 1
+    order = np.array([1, 0])
+    assert np.array_equal(galaxies.images(order), survey.images[rows[order]])
+    for values, name in zip(
+        (galaxies.mu(order), *galaxies.ellipses(order)), ("mu", "ellipticity", "pa"), strict=True
+    ):
+        assert np.array_equal(
+            values, np.concatenate(survey.profiles[f"expert_{name}"][rows[order]]), equal_nan=True
+        )
+    assert len(galaxies.mu()) == 3 * len(rows)
+    assert isinstance(examples(survey, split, "one"), Pairs)
+
+
+def test_galaxies_without_some_band_are_left_out_or_refused(survey):
+    survey, _ = survey
+    pairs = Pairs(survey, survey.catalogue["split"][4])
+    assert set(pairs.galaxy) - set(pairs.complete().galaxy) == {4}
+    assert len(pairs) - len(pairs.complete()) == 2
+    with pytest.raises(ValueError, match=r"lack a pair in some band; give Pairs.complete"):
+        Galaxies(pairs)
+    survey.profiles["expert_mu"][:, 2] = np.nan
+    with pytest.raises(
+        ValueError, match=r"none of .* galaxies has expert profiles in all of g, r, i"
+    ):
+        examples(survey, "train", "all")
 
 
 def test_an_unknown_split_is_refused(survey):

@@ -11,7 +11,7 @@ from pix2prof.config import EvaluateConfig
 from pix2prof.dataset import PROFILE_KEYS, Survey, assign_splits
 from pix2prof.model import Pix2Prof
 from pix2prof.normalisation import Normalisation
-from pix2prof.predict import Predictor
+from pix2prof.predict import Predictor, predict_images
 from pix2prof.profiles import sma_grid
 
 N = 10
@@ -45,6 +45,44 @@ def model():
 @pytest.fixture(scope="module")
 def result(survey, model):
     return evaluation.evaluate(model, survey, EvaluateConfig(batch_size=5), {"seconds": 1.5})
+
+
+def of_bands(bands):
+    torch.manual_seed(1)
+    options = {"latent": 8, "layers": 1, "step": 4.0, "halt_std": 1e-9, "mu_mean": 23.0}
+    network = Pix2Prof(**options, mu_std=2.0, bands=bands)
+    return Predictor(network.eval(), Normalisation(-1.0, 2.0), crop=32)
+
+
+def test_a_network_of_all_bands_has_the_same_rows(survey, result):
+    model, test = of_bands(("g", "r", "i")), np.flatnonzero(survey.catalogue["split"] == "test")
+    said = evaluation.evaluate(model, survey, EvaluateConfig(batch_size=4), {"seconds": 1.5})
+    assert said.pairs["name", "band"].as_array().tolist() == (
+        result.pairs["name", "band"].as_array().tolist()
+    )
+    assert np.array_equal(said.reference, result.reference, equal_nan=True)
+    expected = predict_images(survey.images[test], model, batch_size=4).reshape(12, -1)
+    np.testing.assert_allclose(said.prediction, expected, atol=1e-3)
+
+
+def test_a_galaxy_without_some_band_is_left_out_with_a_network_of_all(survey):
+    test = np.flatnonzero(survey.catalogue["split"] == "test")
+    profiles = {key: values.copy() for key, values in survey.profiles.items()}
+    profiles["expert_mu"][test[1], 2] = np.nan
+    lacking = dataclasses.replace(survey, profiles=profiles)
+    said = evaluation.evaluate(
+        of_bands(("g", "r", "i")), lacking, EvaluateConfig(), {"seconds": 1.5}
+    )
+    names = set(survey.catalogue["name"][np.delete(test, 1)])
+    assert set(said.pairs["name"]) == names
+    assert said.metrics["test"]["n"] == 9
+
+
+def test_a_network_of_other_bands_is_refused(survey):
+    with pytest.raises(
+        ValueError, match=r"takes g, r, z \(model.bands\), and the survey has g, r, i"
+    ):
+        evaluation.evaluate(of_bands(("g", "r", "z")), survey, EvaluateConfig(), {})
 
 
 def test_it_predicts_every_test_pair_and_no_other(survey, result):

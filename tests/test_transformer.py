@@ -12,38 +12,48 @@ from pix2prof.nodes import Rows
 from pix2prof.normalisation import Normalisation
 from pix2prof.predict import load
 from pix2prof.predictions import predict_file
-from pix2prof.profiles import sma_grid
+from pix2prof.profiles import PA_ARRAY, sma_grid
+from pix2prof.queries import Answers
 from pix2prof.sdss import PIXSCALE, mu_to_intensity
-from pix2prof.transformer import TransformerNetwork
+from pix2prof.transformer import TransformerNetwork, shape_error
 
 CROP = 48
 NORMALISATION = Normalisation(0.0, 1.0, kind="asinh", softening=0.02)
-TRAIN = TrainConfig(images=640, batch_size=8, lr=1e-3, precision="float32", wobble=1.0, seed=5)
+TRAIN = TrainConfig(images=960, batch_size=8, lr=1e-3, precision="float32", wobble=1.0, seed=5)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Discs:
-    """Round exponential discs with exact profiles down to 26 mag arcsec^-2."""
+    """Exponential discs with exact profiles down to 26 mag arcsec^-2."""
 
     def __init__(self, n, seed):
         generator = np.random.default_rng(seed)
         self.centre = generator.uniform(19.0, 22.0, n)
         self.length = generator.uniform(1.0, 2.5, n)
         self.noise = generator.normal(0.0, 0.005, (n, 56, 56))
+        self.ellipticity, self.pa = generator.uniform(0, 0.7, n), generator.uniform(0, 180, n)
 
     def __len__(self):
         return len(self.centre)
 
     def images(self, indices):
         y, x = np.mgrid[:56, :56] - 27.5
-        radius = np.hypot(x, y) * PIXSCALE
+        turn = np.radians(self.pa[indices, None, None])
+        along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+        across = across / (1 - self.ellipticity[indices, None, None])
+        radius = np.hypot(along, across) * PIXSCALE
         mu = self.centre[indices, None, None] + 1.0857 * radius / self.length[indices, None, None]
         return (mu_to_intensity(mu) * PIXSCALE**2 + self.noise[indices]).astype(np.float32)
 
     def mu(self, indices):
         mu = self.centre[indices, None] + 1.0857 * sma_grid() / self.length[indices, None]
         return np.where(mu > 26, np.nan, mu).astype(np.float32)
+
+    def ellipses(self, indices):
+        shape = len(indices), len(sma_grid())
+        values = (np.broadcast_to(x[indices, None], shape) for x in (self.ellipticity, self.pa))
+        return tuple(x.astype(np.float32) for x in values)
 
 
 def network(seed=0, **kwargs):
@@ -60,18 +70,19 @@ def images(n, size=CROP, seed=0):
 @pytest.mark.parametrize(("n", "size", "k"), [(1, 32, 1), (3, 70, 7)])
 def test_one_answer_for_each_radius_of_any_batch_and_image(stem, n, size, k):
     radius = torch.rand(k) * 25
-    mu, log_scale, end, end_log_scale = network(stem=stem)(images(n, size), radius)
-    assert mu.shape == log_scale.shape == (n, k)
-    assert end.shape == end_log_scale.shape == (n,)
+    said = network(stem=stem)(images(n, size), radius)
+    assert said.mu.shape == said.log_scale.shape == said.ellipticity.shape == (n, k)
+    assert said.double.shape == (n, k, 2)
+    assert said.end.shape == said.end_log_scale.shape == (n,)
 
 
 @torch.no_grad()
 def test_a_radius_has_its_answer_whatever_else_is_asked_and_in_any_order():
     model, x = network(), images(3)
     radius = torch.linspace(0.2, 25, 40)
-    mu, log_scale, end, _ = model(x, radius)
+    mu, log_scale, *_, end, _ = model(x, radius)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(1))
-    some, some_scale, same_end, _ = model(x, radius[order[:9]])
+    some, some_scale, *_, same_end, _ = model(x, radius[order[:9]])
     torch.testing.assert_close(some, mu[:, order[:9]], rtol=0, atol=1e-5)
     torch.testing.assert_close(some_scale, log_scale[:, order[:9]], rtol=0, atol=1e-5)
     torch.testing.assert_close(same_end, end, rtol=0, atol=1e-5)
@@ -84,7 +95,7 @@ def test_a_radius_has_its_answer_whatever_else_is_asked_and_in_any_order():
 def test_the_grid_between_the_radii_asked_is_what_asking_there_gives():
     model, x = network(), images(2)
     asked = model(x, model.sma)[0] * 2 + 23
-    mu, _, n_valid = model._on_grid(x, torch.float32)
+    mu, *_, n_valid = model._on_grid(x, torch.float32)
     assert (mu - asked).abs().max() < 0.05 * (asked.max() - asked.min())
     torch.testing.assert_close(mu[:, model.rows], asked[:, model.rows], rtol=0, atol=1e-4)
     assert model.predict(x)[0].isfinite().sum(1).tolist() == n_valid.tolist()
@@ -130,11 +141,15 @@ def trained():
 
 
 @pytest.fixture(scope="module")
-def said(trained):
-    model, test = trained[0], Discs(200, 3)
-    batches = Batches(test, model.nodes, NORMALISATION, CROP)
-    x, _, _, n_rows = batches.load(np.arange(len(test)))
-    return model.describe(x), torch.from_numpy(test.mu(np.arange(len(test)))[:, :128]), n_rows
+def batch():
+    test = Discs(200, 3)
+    return Batches(test, Rows(25.6), NORMALISATION, CROP, ellipses=True).load(np.arange(len(test)))
+
+
+@pytest.fixture(scope="module")
+def said(trained, batch):
+    mu = torch.from_numpy(Discs(200, 3).mu(np.arange(200))[:, :128])
+    return trained[0].describe(batch[0]), mu, batch[3]
 
 
 def test_learns_profiles_and_their_ends(trained, said):
@@ -146,6 +161,26 @@ def test_learns_profiles_and_their_ends(trained, said):
     length = said["mu"].isfinite().sum(1)
     assert (length / n_rows - 1).abs().median() < 0.2
     assert np.corrcoef(length, n_rows)[0, 1] > 0.7
+
+
+def test_learns_the_shapes_of_isophotes(said, batch):
+    said, ellipticity, pa = said[0], *batch[4:]
+    there = said["ellipticity"].isfinite()
+    off = (said["ellipticity"] - ellipticity).abs()[there].median()
+    assert off < 0.6 * (ellipticity.median() - ellipticity).abs()[there].median()
+    turned = (said["pa"] - pa + 90) % 180 - 90
+    assert turned[there & (ellipticity > 0.3)].abs().median() < 8
+    assert ((said["pa"][there] >= 0) & (said["pa"][there] <= 180)).all()
+
+
+def test_growth_is_that_of_its_profile_and_ellipticity(said):
+    said = said[0]
+    mu, ellipticity = (said[name].double().numpy() for name in ("mu", "ellipticity"))
+    intensity, area = 10 ** (0.4 * (22.5 - mu)), np.pi * sma_grid(128) ** 2 * (1 - ellipticity)
+    rings = 0.5 * (intensity[:, 1:] + intensity[:, :-1]) * np.diff(area)
+    growth = np.concatenate((intensity[:, :1] * area[:, :1], rings), 1).cumsum(1)
+    np.testing.assert_allclose(said["growth"], growth, rtol=1e-3)
+    assert torch.equal(said["growth"].isnan(), said["mu"].isnan())
 
 
 def test_errors_hold_where_they_were_not_fitted(said):
@@ -167,6 +202,52 @@ def test_comes_back_from_disk_and_writes_tables_with_errors(trained, tmp_path):
     table = predict_file(save(tmp_path / "g.fits", galaxy()), load(tmp_path / "m"))
     assert (table["mu_err"].value > 0).all()
     assert np.isfinite(table["mu"].value).all()
+    assert {"ellipticity", "pa", "intensity", "growth", "growth_err"} <= set(table.colnames)
+    assert table.meta["paconv"] == PA_ARRAY
+
+
+def answers(pa, ellipticity=0.5):
+    twice = torch.deg2rad(2 * torch.tensor([[pa]]))
+    double = torch.stack((twice.cos(), twice.sin()), -1)
+    return Answers(None, None, torch.tensor([[ellipticity]]), double, None, None)
+
+
+class TestShapeError:
+    def test_has_no_seam(self):
+        one = shape_error(answers(179.0), torch.tensor([[0.5]]), torch.tensor([[1.0]]))
+        other = shape_error(answers(91.0), torch.tensor([[0.5]]), torch.tensor([[89.0]]))
+        assert one.item() == pytest.approx(0.5 * 2 * np.sin(np.radians(2)), rel=1e-4)
+        assert other.item() == pytest.approx(one.item(), rel=1e-4)
+
+    def test_is_least_at_what_should_be_said(self):
+        wanted = torch.tensor([[0.5]]), torch.tensor([[30.0]])
+        assert shape_error(answers(30.0), *wanted) < 1e-6
+        turned = [shape_error(answers(pa), *wanted).item() for pa in (40.0, 75.0, 120.0)]
+        assert turned == sorted(turned)
+        assert shape_error(answers(30.0, 0.7), *wanted).item() == pytest.approx(0.2)
+
+    def test_leaves_out_what_is_not_known_and_angles_of_what_is_round(self):
+        nan = torch.tensor([[np.nan]])
+        assert shape_error(answers(10.0), nan, torch.tensor([[80.0]])) == 0
+        assert shape_error(answers(10.0), torch.tensor([[0.5]]), nan) == 0
+        assert shape_error(answers(10.0, 0.0), torch.tensor([[0.0]]), torch.tensor([[80.0]])) == 0
+
+
+def test_position_angles_turn_with_their_images():
+    discs = Discs(60, 4)
+    discs.ellipticity[:] = 0.6
+    batches = Batches(discs, Rows(25.6), Normalisation(0.0, 1.0, "none"), CROP, ellipses=True)
+    x, *_, pa = batches.load(np.arange(60), TRAIN, np.random.default_rng(1))
+    light = (x[:, 0] * (x[:, 0] > 0.05)).double()
+    row, column = torch.meshgrid(*2 * [torch.arange(CROP).double()], indexing="ij")
+    total = light.sum((1, 2))
+    y, z = ((light * axis).sum((1, 2)) / total for axis in (row, column))
+    y, z = row - y[:, None, None], column - z[:, None, None]
+    moments = ((light * m).sum((1, 2)) for m in (z * z - y * y, 2 * z * y))
+    cosine, sine = moments
+    measured = torch.rad2deg(0.5 * torch.atan2(sine, cosine))
+    assert ((measured - pa[:, 0] + 90) % 180 - 90).abs().max() < 3
+    assert (pa[:, 0] - torch.from_numpy(discs.pa)).abs().max() > 80
 
 
 class TestRows:
