@@ -209,7 +209,7 @@ class TestResuming:
 
         def kill_in_third_epoch(indices, images=broken.images):
             calls.append(len(indices))
-            if len(calls) == 6:
+            if len(calls) == 10:
                 raise KeyboardInterrupt
             return images(indices)
 
