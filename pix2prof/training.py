@@ -142,7 +142,7 @@ def fit(
         if not holds_statistics(config, history.images):
             observe(model, train, config, epoch, dtype)
         val_loss, deviation = validate(model, validation, dtype)
-        if not math.isfinite(val_loss):
+        if math.isnan(val_loss):
             raise DivergedError(
                 f"epoch {epoch}: the validation loss is {val_loss}; lower train.lr = {config.lr}"
             )
@@ -296,7 +296,7 @@ def validate(model, batches, dtype):
     -------
     loss : float
         Mean squared error over all nodes (the paper's network: held ends included)
-        [mag^2 arcsec^-4].
+        [mag^2 arcsec^-4]; infinite where no profile has any.
     deviation : float
         Median over profiles of their median absolute deviation up to their ends [mag arcsec^-2].
     """
@@ -309,7 +309,8 @@ def validate(model, batches, dtype):
         total += squares
         count += n_nodes
         deviations.append(of_profiles.cpu())
-    return total / count, torch.cat(deviations).nanmedian().item()
+    loss = total / count if count else math.inf
+    return loss, torch.cat(deviations).nanmedian().item()
 
 
 def profile_statistics(pairs):

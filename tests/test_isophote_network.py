@@ -63,7 +63,7 @@ def run(survey, folder=None, config=SMALL, log=lambda line: None):
 
 @pytest.fixture(scope="module")
 def trained(survey):
-    return run(survey, config=replace(SMALL, images=432, lr=3e-3, wobble=1.0))
+    return run(survey, config=replace(SMALL, images=600, lr=3e-3, wobble=1.0))
 
 
 def test_it_learns_in_the_loop_of_the_papers_network(trained):
