@@ -40,8 +40,10 @@ PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 train.images=
 
 paper: $(READY)
 	. "$(BIN)/activate" && dvc exp run --name paper $(PAPER:%=-S %)
-	rm -rf docs/paper_scale && mkdir -p docs/paper_scale
-	cp -r results figures params.yaml dvc.lock docs/paper_scale/
+	mkdir -p docs/paper_scale/figures docs/paper_scale/results
+	cp params.yaml dvc.lock docs/paper_scale/
+	cp figures/fig?.* figures/learning_curve.* docs/paper_scale/figures/
+	cp -r results/*.json results/headlines.md results/energy.md results/history.csv results/pairs.ecsv results/per_kpc docs/paper_scale/results/
 
 ISOPHOTE := data.n_galaxies=1500 data.n_validation=60 data.seed=2021 data.crop=448 \
             data.small_share=0.3 model.decoder=isophote train.images=22000 \
