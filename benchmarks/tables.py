@@ -3,7 +3,7 @@
     python benchmarks/tables.py [-n 64] [--repeats 8] [--models paper pix2prof]
 
 `tables` is all that is done with what the network said: profile tables, structural parameters and
-rows of the result. Of it, `structure` is the structural parameters of `BATCH` profiles at once,
+rows of the result. Of it, `structure` is the structural parameters of `TOGETHER` profiles at once,
 `alone` those of one at a time. `share` is the network's part of the whole, what one core reaches
 of the bare network's rate. Times are the best of several, so that a busy machine may be used.
 """
@@ -21,10 +21,10 @@ from mock_files import make_images
 from printing import show
 
 from pix2prof.inputs import find_items
-from pix2prof.photometry import note_parameters
+from pix2prof.photometry import TOGETHER, note_parameters
 from pix2prof.predict import describe_images, load
 from pix2prof.predictions import predict_stamps
-from pix2prof.runner import BATCH, predict_task
+from pix2prof.runner import predict_task
 
 COLUMNS = (
     "model", "network", "reading", "tables", "structure", "alone", "Arrow", "share",
@@ -72,8 +72,8 @@ def one_model(name, folder, n, repeats):
         pairs = [(cutout.image, stamp) for cutout, stamp in prepared]
         tables = best(lambda: task.finish(prepared))
         profiles = [one.profile for one in predict_stamps(pairs, model)]
-    starts = range(0, n, BATCH)
-    structure = best(lambda: [note_parameters(profiles[k : k + BATCH]) for k in starts])
+    starts = range(0, n, TOGETHER)
+    structure = best(lambda: [note_parameters(profiles[k : k + TOGETHER]) for k in starts])
     alone = best(lambda: [note_parameters([table]) for table in profiles])
     arrow = best(lambda: pa.Table.from_pylist(rows, schema=task.schema()))
     share = network / (network + reading + tables + arrow)

@@ -143,7 +143,7 @@ def _add_run_options(parser, title="many images"):
     many.add_argument("--workers", type=positive, metavar="N", help="of a local Dask cluster")
     many.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a Dask cluster that runs")
     many.add_argument(
-        "--processes", type=positive, metavar="N", help="without Dask; else all cores"
+        "--processes", type=positive, metavar="N", help="without Dask; default: one a core"
     )
     many.add_argument(
         "--retry-failed", action="store_true", help="also do again what OUT/failures.parquet lists"

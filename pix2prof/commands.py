@@ -186,10 +186,16 @@ def _run_many(args, task, sources, unused):
     return int(bool(done.failures))
 
 
+def _roads(args):
+    return {name: getattr(args, name) for name in ("processes", "workers", "scheduler")}
+
+
 def _road(args):
-    return {
-        name: getattr(args, name) for name in ("processes", "workers", "scheduler", "retry_failed")
-    }
+    roads = _roads(args)
+    asked = [f"--{name}" for name, value in roads.items() if value]
+    if len(asked) > 1:
+        raise ValueError(f"{' and '.join(asked)} exclude one another; give one of them")
+    return {**roads, "retry_failed": args.retry_failed}
 
 
 def _say_done(args, done, what, where):
@@ -206,7 +212,7 @@ def _is_many(args, sources):
     from .inputs import is_collection
 
     many = any(map(is_collection, sources)) or args.hdu == "all"
-    many = many or args.format == "parquet" or bool(args.workers or args.scheduler)
+    many = many or args.format == "parquet" or any(_roads(args).values())
     if args.retry_failed and not many:
         raise ValueError(
             "--retry-failed is for many images at once; one image is always done anew"

@@ -14,6 +14,8 @@ from .sdss import PIXSCALE
 
 REACH = 1.5
 MAX_IMAGES = 1024
+FRAMES = 4
+"""Frames that are kept, since catalogues go from band to band of one place."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ def _named(cutout, image, item):
     return replace(cutout, image=image, name=printable(cutout.name or name))
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=FRAMES)
 def _frame(path, options):
     return read_image(path, **dict(options))
 

@@ -91,7 +91,9 @@ def predict_files(paths, model, *, batch_size=BATCH, precision="float32", **opti
         The files.
     model : Predictor
         As `pix2prof.predict.load` gives it.
-    batch_size, precision
+    batch_size : int
+        Images, or galaxies, that are read before any is predicted.
+    precision
         As in `pix2prof.predict.predict_images`.
     **options
         ``hdu, pixscale, zeropoint, band, centre`` as in `pix2prof.images.read_image`, for all.
@@ -117,9 +119,7 @@ def predict_files(paths, model, *, batch_size=BATCH, precision="float32", **opti
 
 def _prepare(path, model, options):
     try:
-        image = read_image(path, **options)
-        if model.together is not None:
-            image = with_band(image)
+        image = with_band(read_image(path, **options))
         return image, make_stamp(image, stamp_side(image, model.smallest, model.crop))
     except ImageError as error:
         return error

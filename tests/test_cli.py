@@ -232,6 +232,26 @@ def test_measure_refuses_what_does_not_fit(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "words", ["--processes 2 --workers 2", "--workers 2 --scheduler tcp://localhost:1"]
+)
+def test_one_road_at_a_time(words, tmp_path, capsys):
+    path = save(tmp_path / "a.fits", galaxy())
+    for command in (["mock", "-n", "1", "--seed", "1"], ["measure", path]):
+        assert run(*command, "-o", tmp_path / "out", *words.split()) == 1
+        assert "exclude one another" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_single_image_has_its_band_from_its_name(model, tmp_path):
+    path = save(tmp_path / "NGC1-r.fits", galaxy(120))
+    fits.delval(path, "BAND")
+    for command in (["predict", "--model", model], ["measure"]):
+        assert run(*command, path, "-o", tmp_path / command[0]) == 0
+        meta = read_profile(tmp_path / command[0] / "NGC1-r.ecsv").meta
+        assert meta["band"] == "r" and "band r: from the file's name" in meta["flags"]
+
+
 def test_mock_writes_galaxies_that_can_be_read(model, tmp_path, capsys):
     assert run("mock", "-n", "2", "--seed", "5", "-o", tmp_path / "m", "--field", "128") == 0
     paths = sorted((tmp_path / "m").glob("*.fits"))
