@@ -45,7 +45,7 @@ class Batches:
         ----------
         indices : numpy.ndarray of int, shape (B,)
         config : pix2prof.config.TrainConfig, optional
-            For ``wobble`` and ``rotate``.
+            For ``wobble``, ``rotate`` and ``mirror``.
         generator : numpy.random.Generator, optional
 
         Returns
@@ -158,7 +158,7 @@ def _moved(pairs, indices, crop, config, generator):
     if config is None or generator is None:
         moves = Moves.none(n, size, crop)
     else:
-        moves = Moves.draw(n, size, crop, config.wobble, config.rotate, generator)
+        moves = Moves.draw(n, size, crop, config, generator)
     images = moves.of_images(images)
     bad = ~np.isfinite(images).all(tuple(range(1, images.ndim)))
     if bad.any():

@@ -118,6 +118,7 @@ class TrainConfig:
     hold_statistics: float = 1.0
     wobble: float = 10.0
     rotate: bool = True
+    mirror: bool = False
     precision: Literal["auto", "bf16", "float32"] = "auto"
     seed: int = 1
 
