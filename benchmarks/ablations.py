@@ -52,15 +52,18 @@ VARIANTS = {
     "teacher_1": {"train.teacher_forcing": 1.0},
     "no_wobble": {"train.wobble": 0.0},
     "no_rotation": {"train.rotate": False},
-    "no_augmentation": {"train.wobble": 0.0, "train.rotate": False},
+    "no_mirror": {"train.mirror": False},
+    "no_augmentation": {"train.wobble": 0.0, "train.rotate": False, "train.mirror": False},
     "no_dropout": {"model.dropout": 0.0},
     "dropout_half": {"model.dropout": 0.5},
     "asinh": {"model.normalise": "asinh"},
+    "no_target_scaling": {"scaled": False},
     "binning_1": {"model.binning": 1},
     "galaxies_quarter": {"galaxies": 0.25},
     "galaxies_half": {"galaxies": 0.5},
 }
-"""Name -> parameters that differ; ``galaxies`` is the share of the training galaxies."""
+"""Name -> parameters that differ; ``galaxies`` is the share of the training galaxies, and without
+``scaled`` the network writes mag arcsec^-2 as they are, not standardised."""
 NUMBERS = {
     "deviation": "test, median [mag]", "p90": "90 % [mag]", "deviation_outer": "outer third [mag]",
     "length_error": "length error", "validation": "validation [mag]", "images": "images",
@@ -99,7 +102,7 @@ def changed(config, changes):
     return config
 
 
-def prepare(config, survey, share):
+def prepare(config, survey, share, scaled):
     """Make an untrained network and what it learns from.
 
     Parameters
@@ -108,6 +111,8 @@ def prepare(config, survey, share):
     survey : pix2prof.dataset.Survey
     share : float
         Of the training galaxies.
+    scaled : bool
+        Whether profiles are standardised by the training set's mean and standard deviation.
 
     Returns
     -------
@@ -118,15 +123,15 @@ def prepare(config, survey, share):
     bands = config.model.bands
     pairs, validation = (examples(survey, split, bands) for split in ("train", "validation"))
     pairs = Some(pairs, max(1, round(share * len(pairs))))
-    units = training.profile_statistics(pairs)
+    units = training.profile_statistics(pairs) if scaled else (0.0, 1.0)
     model = build_model(config.model, *units, seed=config.train.seed, bands=survey.bands)
     kind = model.normalise or config.model.normalise
     return model, pairs, validation, replace(survey.normalisation, kind=kind)
 
 
-def images_in(seconds, config, survey, share):
+def images_in(seconds, config, survey, share, scaled):
     """How many images a training of some length sees, validation after every epoch included."""
-    model, pairs, validation, normalisation = prepare(config, survey, share)
+    model, pairs, validation, normalisation = prepare(config, survey, share, scaled)
     batches = [batches_for(model, x, normalisation, config.data.crop) for x in (pairs, validation)]
     dtype, n = choose_dtype(config.train.precision), min(TIMED, len(pairs))
     optimiser = torch.optim.Adam(model.parameters(), lr=config.train.lr, fused=True)
@@ -160,16 +165,16 @@ def evaluate(model, pairs):
 def run(name, seed, arguments, config, survey):
     """Do one run, or find that it was done; a row of the table as a dictionary."""
     changes = dict(VARIANTS[name])
-    share = changes.pop("galaxies", 1.0)
+    taught = changes.pop("galaxies", 1.0), changes.pop("scaled", True)
     config = changed(config, {**changes, "train.seed": seed})
     folder = Path(arguments.work) / f"{name}-{seed}"
     if arguments.images is not None:
         config = changed(config, {"train.images": arguments.images})
     elif arguments.minutes is not None:
         config = changed(
-            config, {"train.images": _timed(folder, arguments, config, survey, share)}
+            config, {"train.images": _timed(folder, arguments, config, survey, taught)}
         )
-    identity = _identity(config, survey, share)
+    identity = _identity(config, survey, taught)
     done = folder / "row.json"
     if done.is_file():
         row = json.loads(done.read_text())
@@ -177,7 +182,7 @@ def run(name, seed, arguments, config, survey):
             return row["numbers"]
         raise SystemExit(f"{done}: of other parameters; remove it, or give another --work")
     print(f"{name}, seed {seed}: {config.train.images} images", flush=True)
-    network, pairs, validation, normalisation = prepare(config, survey, share)
+    network, pairs, validation, normalisation = prepare(config, survey, *taught)
     crop, checkpoint = config.data.crop, folder / "checkpoints"
     history = training.fit(
         network, pairs, validation, config.train, normalisation=normalisation, crop=crop,
@@ -201,25 +206,26 @@ def run(name, seed, arguments, config, survey):
     return numbers
 
 
-def _timed(folder, arguments, config, survey, share):
+def _timed(folder, arguments, config, survey, taught):
     """Images that fit into the time, found once and kept, so that a run cut off can go on."""
     path = folder / "images.json"
     key = f"{arguments.minutes:g} min"
     if path.is_file() and key in (known := json.loads(path.read_text())):
         return known[key]
-    found = images_in(60 * arguments.minutes, config, survey, share)
+    found = images_in(60 * arguments.minutes, config, survey, *taught)
     folder.mkdir(parents=True, exist_ok=True)
     known = json.loads(path.read_text()) if path.is_file() else {}
     path.write_text(json.dumps({**known, key: found}))
     return found
 
 
-def _identity(config, survey, share):
+def _identity(config, survey, taught):
     return {
         "model": asdict(config.model),
         "train": asdict(config.train),
         "crop": config.data.crop,
-        "share": share,
+        "share": taught[0],
+        "scaled": taught[1],
         "galaxies": len(survey.catalogue),
     }
 
