@@ -168,6 +168,16 @@ def test_band(tmp_path, keys, band, flag):
     assert read_image(tmp_path / "a.fits", band="i").band == "i"
 
 
+def test_the_files_name_tells_the_band_where_the_header_does_not(tmp_path):
+    keys = fits.Header({"PIXSCALE": 0.396, "ZEROPT": 22.5})
+    path = write(tmp_path / "NGC1-g.fits", disc(), keys)
+    image = read_image(path)
+    assert (image.band, image.flags) == ("g", ("band g: from the file's name",))
+    given = read_image(path, band="i")
+    assert (given.band, given.flags) == ("i", ())
+    assert read_image(write(tmp_path / "NGC1-r.fits", disc(), header(BAND="z"))).band == "z"
+
+
 def test_keywords_of_the_primary_header_count(tmp_path):
     hdus = fits.HDUList([fits.PrimaryHDU(header=header(ZEROPT=25.0)), fits.ImageHDU(disc())])
     hdus.writeto(tmp_path / "a.fits")
