@@ -68,7 +68,7 @@ def settings(folder=SETTINGS):
     Parameters
     ----------
     folder : Path
-        Of ``params.yaml``, whose keys go before the project's, and ``variants.yaml``.
+        Of ``params.yaml`` and ``variants.yaml``.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def settings(folder=SETTINGS):
         By name: its ``label`` in words and its ``changes``.
     """
     variants = YAML(typ="safe", pure=True).load(Path(folder) / "variants.yaml")
-    return load(overrides=Path(folder) / "params.yaml"), variants
+    return load(Path(folder) / "params.yaml"), variants
 
 
 def changed(config, changes):
@@ -169,8 +169,8 @@ def run(name, seed, changes, config, survey, work, *, images=None, minutes=None)
     Returns
     -------
     numbers : dict
-        See `evaluate`; ``validation``, the deviation that the weights were kept for, ``images``,
-        ``seconds`` of wall time, ``parameters`` of the network.
+        See `evaluate`; ``validation``, the deviation where the weights were kept, ``images``,
+        ``parameters`` of the network.
     """
     share, scaled = changes.get("galaxies", 1.0), changes.get("scaled", True)
     sections = {key: x for key, x in changes.items() if key not in ("galaxies", "scaled")}
@@ -193,7 +193,6 @@ def run(name, seed, changes, config, survey, work, *, images=None, minutes=None)
         **evaluate(model, test if model.together is None else test.complete()),
         "validation": best["validation_deviation"],
         "images": history.images,
-        "seconds": history.seconds,
         "parameters": sum(weights.numel() for weights in network.parameters()),
     }
 
