@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install autoprof repro compare paper isophote test lint lock clean
+.PHONY: install autoprof repro compare paper isophote ablations test lint lock clean
 
 install: $(READY)
 
@@ -51,6 +51,9 @@ ISOPHOTE := data.n_galaxies=1500 data.n_validation=60 data.seed=2021 data.crop=4
 
 isophote: $(READY)
 	. "$(BIN)/activate" && dvc exp run --name isophote $(ISOPHOTE:%=-S %)
+
+ablations: $(READY)
+	. "$(BIN)/activate" && dvc repro docs/ablations/dvc.yaml
 
 test: $(READY)
 	. "$(BIN)/activate" && pytest

@@ -1,36 +1,32 @@
-"""What each choice buys: short trainings on one survey, and a table of them.
+"""What each choice buys: short trainings on one survey, a file of numbers each.
 
-    python benchmarks/ablations.py gru gru_reinject transformer --images 6000 --seeds 1 2 3
-    python benchmarks/ablations.py gru gru_reinject transformer --minutes 10
+    dvc repro docs/ablations/dvc.yaml
+    python benchmarks/ablations.py transformer gru_reinject --minutes 10 --seeds 1 2 3 --out FOLDER
     python benchmarks/ablations.py --list
 
-Each name is what `params.yaml` says with the changes that `VARIANTS` names. A run that has ended
-is not repeated; one that was cut off goes on from its last epoch. With `--minutes` all decoders
-get the same time in place of the same number of images: a first epoch says how many that are. With
+The first makes the committed ones, at the same number of images each; `ablation_table.py` sums
+them up. The second is how DVC has each of them done, here for others: each name is what
+`docs/ablations/params.yaml` says with the changes that `docs/ablations/variants.yaml` names. A run
+that was cut off goes on from its last epoch. A file that is there already is kept: remove it, or
+give another folder, to have it made anew. With `--minutes` all get the same processor time, of all
+threads together, in place of the same number of images: a first epoch says how many that are. With
 all bands at once (`*_bands_all`) an image is that of a galaxy in all bands.
-`--out` gets one row for each run asked for, and the table of medians over seeds is printed as
-Markdown.
-For the whole chain under other parameters there are DVC's experiments, for instance
-
-    dvc exp run --queue -S model.decoder=gru,gru_reinject,transformer -S train.seed=1,2,3
-    dvc exp run --run-all
-    dvc exp show
 """
 
 import argparse
-import csv
 import json
 import shutil
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from ruamel.yaml import YAML
 
 from pix2prof import paths, training
 from pix2prof.batches import batches_for
-from pix2prof.config import Config, load
+from pix2prof.config import load
 from pix2prof.dataset import Pairs, examples, load_survey
 from pix2prof.evaluation import predict_pairs
 from pix2prof.networks import build_model
@@ -38,37 +34,9 @@ from pix2prof.output import replacing
 from pix2prof.precision import choose_dtype
 from pix2prof.predict import Predictor
 
+SETTINGS = paths.project() / "docs" / "ablations"
 BATCH = 64
 TIMED = 480
-VARIANTS = {
-    "gru": {},
-    "gru_reinject": {"model.decoder": "gru_reinject"},
-    "transformer": {"model.decoder": "transformer"},
-    "gru_bands_all": {"model.bands": "all"},
-    "transformer_bands_all": {"model.decoder": "transformer", "model.bands": "all"},
-    "isophote": {"model.decoder": "isophote", "train.batch_size": 8, "train.lr": 1.5e-3},
-    "stem_small": {"model.stem": "small"},
-    "teacher_0": {"train.teacher_forcing": 0.0},
-    "teacher_1": {"train.teacher_forcing": 1.0},
-    "no_wobble": {"train.wobble": 0.0},
-    "no_rotation": {"train.rotate": False},
-    "no_mirror": {"train.mirror": False},
-    "no_augmentation": {"train.wobble": 0.0, "train.rotate": False, "train.mirror": False},
-    "no_dropout": {"model.dropout": 0.0},
-    "dropout_half": {"model.dropout": 0.5},
-    "asinh": {"model.normalise": "asinh"},
-    "no_target_scaling": {"scaled": False},
-    "binning_1": {"model.binning": 1},
-    "galaxies_quarter": {"galaxies": 0.25},
-    "galaxies_half": {"galaxies": 0.5},
-}
-"""Name -> parameters that differ; ``galaxies`` is the share of the training galaxies, and without
-``scaled`` the network writes mag arcsec^-2 as they are, not standardised."""
-NUMBERS = {
-    "deviation": "test, median [mag]", "p90": "90 % [mag]", "deviation_outer": "outer third [mag]",
-    "length_error": "length error", "validation": "validation [mag]", "images": "images",
-    "seconds": "time [s]",
-}  # fmt: skip
 
 
 class Some:
@@ -94,12 +62,28 @@ class Some:
         return self.pairs.mu(np.arange(self.n) if indices is None else indices)
 
 
+def settings(folder=SETTINGS):
+    """Read what all runs share, and what each of them changes.
+
+    Parameters
+    ----------
+    folder : Path
+        Of ``params.yaml`` and ``variants.yaml``.
+
+    Returns
+    -------
+    config : pix2prof.config.Config
+    variants : dict of str to dict
+        By name: its ``label`` in words and its ``changes``.
+    """
+    variants = YAML(typ="safe", pure=True).load(Path(folder) / "variants.yaml")
+    return load(Path(folder) / "params.yaml"), variants
+
+
 def changed(config, changes):
-    """Give a configuration with some parameters, named ``section.key``, changed."""
-    for name, value in changes.items():
-        section, key = name.split(".")
-        config = replace(config, **{section: replace(getattr(config, section), **{key: value})})
-    return config
+    """Give a configuration with some parameters changed, section by section."""
+    sections = {name: replace(getattr(config, name), **keys) for name, keys in changes.items()}
+    return replace(config, **sections)
 
 
 def prepare(config, survey, share, scaled):
@@ -130,16 +114,16 @@ def prepare(config, survey, share, scaled):
 
 
 def images_in(seconds, config, survey, share, scaled):
-    """How many images a training of some length sees, validation after every epoch included."""
+    """How many images a training sees in some processor time, with validation in every epoch."""
     model, pairs, validation, normalisation = prepare(config, survey, share, scaled)
     batches = [batches_for(model, x, normalisation, config.data.crop) for x in (pairs, validation)]
     dtype, n = choose_dtype(config.train.precision), min(TIMED, len(pairs))
     optimiser = torch.optim.Adam(model.parameters(), lr=config.train.lr, fused=True)
-    clock = [time.perf_counter()]
+    clock = [time.process_time()]
     training.train_epoch(model, optimiser, batches[0], config.train, 1, n, 0, dtype)
-    clock.append(time.perf_counter())
+    clock.append(time.process_time())
     training.validate(model, batches[1], dtype)
-    clock.append(time.perf_counter())
+    clock.append(time.process_time())
     learning, judging = np.diff(clock)
     return max(1, round(seconds / (learning / n + judging / len(pairs))))
 
@@ -162,123 +146,103 @@ def evaluate(model, pairs):
     }
 
 
-def run(name, seed, arguments, config, survey):
-    """Do one run, or find that it was done; a row of the table as a dictionary."""
-    changes = dict(VARIANTS[name])
-    taught = changes.pop("galaxies", 1.0), changes.pop("scaled", True)
-    config = changed(config, {**changes, "train.seed": seed})
-    folder = Path(arguments.work) / f"{name}-{seed}"
-    if arguments.images is not None:
-        config = changed(config, {"train.images": arguments.images})
-    elif arguments.minutes is not None:
-        config = changed(
-            config, {"train.images": _timed(folder, arguments, config, survey, taught)}
-        )
-    identity = _identity(config, survey, taught)
-    done = folder / "row.json"
-    if done.is_file():
-        row = json.loads(done.read_text())
-        if row["identity"] == identity:
-            return row["numbers"]
-        raise SystemExit(f"{done}: of other parameters; remove it, or give another --work")
+def run(name, seed, changes, config, survey, work, *, images=None, minutes=None):
+    """Train a network and hold it against the test set.
+
+    Parameters
+    ----------
+    name : str
+        Of its folder in `work`.
+    seed : int
+    changes : dict
+        Of the variant.
+    config : pix2prof.config.Config
+        Without them.
+    survey : pix2prof.dataset.Survey
+    work : Path
+        Where its checkpoints are while it is under way.
+    images : int, optional
+        Training images, in place of those of `config`.
+    minutes : float, optional
+        Processor time of the training, in place of a number of images.
+
+    Returns
+    -------
+    numbers : dict
+        See `evaluate`; ``validation``, the deviation where the weights were kept, ``images``,
+        ``parameters`` of the network.
+    """
+    share, scaled = changes.get("galaxies", 1.0), changes.get("scaled", True)
+    sections = {key: x for key, x in changes.items() if key not in ("galaxies", "scaled")}
+    config = changed(changed(config, sections), {"train": {"seed": seed}})
+    folder = Path(work) / f"{name}-{seed}"
+    if minutes is not None:
+        images = _images_in(minutes, folder, config, survey, share, scaled)
+    if images is not None:
+        config = changed(config, {"train": {"images": images}})
     print(f"{name}, seed {seed}: {config.train.images} images", flush=True)
-    network, pairs, validation, normalisation = prepare(config, survey, *taught)
-    crop, checkpoint = config.data.crop, folder / "checkpoints"
+    network, pairs, validation, normalisation = prepare(config, survey, share, scaled)
+    crop = config.data.crop
     history = training.fit(
         network, pairs, validation, config.train, normalisation=normalisation, crop=crop,
-        checkpoint=checkpoint,
+        checkpoint=folder / "checkpoints",
     )  # fmt: skip
     model, test = Predictor(network, normalisation, crop), Pairs(survey, "test")
     best = history.rows[history.best_epoch - 1]
-    numbers = {
-        "name": name,
-        "seed": seed,
+    return {
         **evaluate(model, test if model.together is None else test.complete()),
         "validation": best["validation_deviation"],
         "images": history.images,
-        "seconds": history.seconds,
         "parameters": sum(weights.numel() for weights in network.parameters()),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with replacing(done) as partial:
-        partial.write_text(json.dumps({"identity": identity, "numbers": numbers}, indent=2))
-    shutil.rmtree(checkpoint, ignore_errors=True)
-    return numbers
 
 
-def _timed(folder, arguments, config, survey, taught):
+def _images_in(minutes, folder, config, survey, share, scaled):
     """Images that fit into the time, found once and kept, so that a run cut off can go on."""
-    path = folder / "images.json"
-    key = f"{arguments.minutes:g} min"
-    if path.is_file() and key in (known := json.loads(path.read_text())):
-        return known[key]
-    found = images_in(60 * arguments.minutes, config, survey, *taught)
-    folder.mkdir(parents=True, exist_ok=True)
-    known = json.loads(path.read_text()) if path.is_file() else {}
-    path.write_text(json.dumps({**known, key: found}))
-    return found
+    path = folder / f"images_in_{minutes:g}_minutes.json"
+    if not path.is_file():
+        found = images_in(60 * minutes, config, survey, share, scaled)
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(found))
+    return json.loads(path.read_text())
 
 
-def _identity(config, survey, taught):
-    return {
-        "model": asdict(config.model),
-        "train": asdict(config.train),
-        "crop": config.data.crop,
-        "share": taught[0],
-        "scaled": taught[1],
-        "galaxies": len(survey.catalogue),
-    }
-
-
-def table(rows):
-    """Medians over seeds, and the range in brackets, as Markdown."""
-    lines = ["| Run | Seeds | " + " | ".join(NUMBERS.values()) + " |"]
-    lines.append("|---" * (2 + len(NUMBERS)) + "|")
-    for name in dict.fromkeys(row["name"] for row in rows):
-        own = [row for row in rows if row["name"] == name]
-        cells = []
-        for key in NUMBERS:
-            values = np.array([row[key] for row in own], dtype=float)
-            digits = 0 if key in ("images", "seconds") else 3
-            text = f"{np.median(values):.{digits}f}"
-            if np.ptp(values) > 0:
-                text += f" ({values.min():.{digits}f} to {values.max():.{digits}f})"
-            cells.append(text)
-        lines.append(f"| {name} | {len(own)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def main():
+def main(words=None):
     """Run what was asked for."""
+    config, variants = settings()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", default=["gru"], help="of VARIANTS")
+    parser.add_argument("names", nargs="*", default=[], help="of variants.yaml")
     parser.add_argument("--list", action="store_true", help="print the names and stop")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--images", type=int, help="training images of each run")
-    parser.add_argument("--minutes", type=float, help="training time of each run, instead")
+    parser.add_argument("--minutes", type=float, help="processor time of each training, instead")
     parser.add_argument("--survey", default=paths.workspace("full").survey)
-    parser.add_argument("--params", help="another params.yaml")
     parser.add_argument("--work", default="data/ablations", help="folder of runs under way")
-    parser.add_argument("--out", default="data/ablations/runs.csv", help="one row a run")
-    arguments = parser.parse_args()
+    parser.add_argument("--out", default="data/ablations/runs", help="folder of numbers")
+    arguments = parser.parse_args(words)
     if arguments.list:
-        for name, changes in VARIANTS.items():
-            print(name, *(f"{key}={value}" for key, value in changes.items()))
+        for name, variant in variants.items():
+            print(f"{name}: {variant['label']}, {variant['changes']}")
         return
-    unknown = sorted(set(arguments.names) - set(VARIANTS))
-    if unknown or (arguments.images and arguments.minutes):
-        parser.error(f"unknown names {unknown}" if unknown else "--images or --minutes, not both")
-    config: Config = load(arguments.params)
+    unknown = sorted(set(arguments.names) - set(variants))
+    if unknown or not arguments.names:
+        parser.error(f"unknown names {unknown}; --list gives those that there are")
+    if arguments.images and arguments.minutes:
+        parser.error("--images or --minutes, not both")
     survey = load_survey(arguments.survey)
-    rows = []
     for seed in arguments.seeds:
         for name in arguments.names:
-            rows.append(run(name, seed, arguments, config, survey))
-            with replacing(Path(arguments.out)) as partial, partial.open("w", newline="") as file:
-                writer = csv.DictWriter(file, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(rows)
-    print(table(rows))
+            path = Path(arguments.out) / f"{name}-{seed}.json"
+            if path.is_file():
+                print(f"{path}: there already, kept", flush=True)
+                continue
+            numbers = run(
+                name, seed, variants[name]["changes"], config, survey, arguments.work,
+                images=arguments.images, minutes=arguments.minutes,
+            )  # fmt: skip
+            with replacing(path) as partial:
+                partial.write_text(json.dumps(numbers, indent=2) + "\n")
+            shutil.rmtree(Path(arguments.work) / f"{name}-{seed}", ignore_errors=True)
 
 
 if __name__ == "__main__":

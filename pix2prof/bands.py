@@ -1,10 +1,11 @@
 """Images of one galaxy in several bands: which belong together, and whether none is missing."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .fits import ImageError
-from .inputs import Item, band_of_name, printable
+from .inputs import Item, printable
+from .names import band_of_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ def by_galaxy(items):
 
     Items of a catalogue belong together by the galaxy's name, or by their place where it has no
     name; others if they lie in one folder and their names differ by the band alone, as in
-    ``NGC1_g.fits``, see `pix2prof.inputs.band_of_name`.
+    ``NGC1_g.fits``, see `pix2prof.names.band_of_name`.
 
     Parameters
     ----------
@@ -89,22 +90,3 @@ def choose(found, bands, name):
         "name its files <galaxy>_<band>.fits in one folder, or give a catalogue with the columns "
         "name, band and file",
     )
-
-
-def with_band(image):
-    """Take an image's band from the name of its file, where nothing else tells it.
-
-    Parameters
-    ----------
-    image : pix2prof.images.Image
-
-    Returns
-    -------
-    image : pix2prof.images.Image
-        With a flag, if the band was taken.
-    """
-    band = band_of_name(image.path)[0]
-    if image.band != "unknown" or band is None:
-        return image
-    flags = [flag for flag in image.flags if flag != "no band given"]
-    return replace(image, band=band, flags=(*flags, f"band {band}: from the file's name"))

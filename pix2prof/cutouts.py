@@ -6,10 +6,11 @@ from functools import lru_cache
 import numpy as np
 from astropy.coordinates import SkyCoord
 
-from .bands import choose, with_band
+from .bands import choose
 from .fits import ImageError, image_shape, opened, usable
 from .images import Image, check_pixels, read_image
-from .inputs import band_of_name, file_name, printable
+from .inputs import file_name, printable
+from .names import band_of_name
 from .sdss import PIXSCALE
 
 REACH = 1.5
@@ -195,7 +196,6 @@ def _each(item, base, images, options):
 
 def _named(cutout, image, item):
     band, galaxy = band_of_name(item.path)
-    image = with_band(image)
     name = galaxy if band == image.band else image.name
     return replace(cutout, image=image, name=printable(cutout.name or name))
 

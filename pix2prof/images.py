@@ -10,7 +10,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from .fits import ImageError, open_image
-from .names import stem
+from .names import band_of_name, stem
 from .sdss import ZEROPOINT, mag_to_flux
 
 MIN_SIDE = 32
@@ -80,7 +80,8 @@ def read_image(
     zeropoint : float, optional
         Magnitude of one unit [AB mag]; else the keyword ``ZEROPT``, else 22.5.
     band : str, optional
-        Band; else the keyword ``BAND``, else ``FILTER``.
+        Band; else the keyword ``BAND``, else ``FILTER``, else what the file's name tells, see
+        `pix2prof.names.band_of_name`; that is flagged.
     centre : (x, y), optional
         The galaxy's position [pixel, 0-based]; else the middle of the image.
 
@@ -104,7 +105,7 @@ def read_image(
         )
     scale, scale_flags = _pixel_scale(path, headers, wcs, pixscale)
     magnitude, zero_flags = _zero_point(path, headers, zeropoint)
-    name, band_flags = _band(headers, band)
+    name, band_flags = _band(path, headers, band)
     return Image(
         name=stem(path),
         path=str(path),
@@ -227,10 +228,13 @@ def _zero_point(path, headers, given):
     return number, ()
 
 
-def _band(headers, given):
+def _band(path, headers, given):
     text = given or _keyword(headers, "BAND") or _keyword(headers, "FILTER")
     if text is None:
-        return "unknown", ("no band given",)
+        band = band_of_name(path)[0]
+        if band is None:
+            return "unknown", ("no band given",)
+        return band, (f"band {band}: from the file's name",)
     text = str(text).strip()
     match = re.match(r"(?:sdss|decam|ps1|hsc)?[\s_.-]*([ugrizy])(?:['\s_.].*)?$", text.lower())
     return match.group(1) if match else text, ()

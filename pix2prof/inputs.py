@@ -15,7 +15,6 @@ FRAME = ("frame", "image", "file", "filename", "path")
 RA = ("ra", "raj2000", "_raj2000", "alpha_j2000", "ra_deg")
 DEC = ("dec", "dej2000", "_dej2000", "delta_j2000", "dec_deg", "decl")
 NAME = ("name", "id", "object", "objid", "galaxy")
-BAND_IN_NAME = re.compile(r"(?:^|[-_.])([ugrizy])(?=[-_.]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,30 +114,6 @@ def file_name(item):
     path, _, place = item.key.partition("#")
     folder = "".join(f"{part}_" for part in Path(path).parts[:-1] if part != "..")
     return safe_name("-".join(filter(None, (folder + stem(path), place))))
-
-
-def band_of_name(path):
-    """Band that a file's name tells: one of ugrizy alone between ``-``, ``_`` or ``.``.
-
-    Parameters
-    ----------
-    path : str or Path
-        For instance ``NGC1-r.fits`` or ``frame-g-002830-6-0398.fits.bz2``.
-
-    Returns
-    -------
-    band : str or None
-        None if it tells none, or more than one.
-    galaxy : str
-        The name without extensions and without the band.
-    """
-    name = stem(path)
-    found = list(BAND_IN_NAME.finditer(name))
-    if len(found) != 1:
-        return None, name
-    start, end = found[0].span()
-    rest = (name[:start] + name[end:]).strip("-_.")
-    return found[0].group(1), rest or name
 
 
 def _items(source, root, skip):

@@ -6,7 +6,6 @@ import numpy as np
 
 from . import profiles
 from .angles import sky_angles
-from .bands import with_band
 from .fits import ImageError
 from .images import read_image, read_mask
 from .isophotes import Flag, measure
@@ -49,14 +48,14 @@ def measure_file(
     ImageError
         If one of the files cannot be used.
     """
-    image = with_band(
-        read_image(path, hdu=hdu, pixscale=pixscale, zeropoint=zeropoint, band=band, centre=centre)
+    image = read_image(
+        path, hdu=hdu, pixscale=pixscale, zeropoint=zeropoint, band=band, centre=centre
     )
     excluded = None if mask is None else read_mask(mask, image.data.shape)
     isophotes = _measure(image, image.centre, excluded)
     tables = [_table(image, isophotes)]
     for other in forced_on:
-        forced = with_band(read_image(other, hdu=hdu, pixscale=pixscale, zeropoint=zeropoint))
+        forced = read_image(other, hdu=hdu, pixscale=pixscale, zeropoint=zeropoint)
         if (
             forced.data.shape != image.data.shape
             or abs(forced.pixscale / image.pixscale - 1) > 0.01

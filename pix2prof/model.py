@@ -219,7 +219,7 @@ class Pix2Prof(EncoderNetwork):
         ----------
         images : torch.Tensor, shape (G, n_bands, H, W)
             Normalised.
-        covered : torch.Tensor of bool, shape (B, H, W), optional
+        covered : torch.Tensor of bool, shape (G, H, W), or (G, n_bands, H, W) with bands, optional
             Not used: this network takes what the image was padded with as it is.
         dtype : torch.dtype
 

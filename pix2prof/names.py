@@ -1,14 +1,40 @@
-"""Names of files: a FITS file's without extensions, and results' that never collide."""
+"""Names of files: without extensions, the band they tell, and results' that never collide."""
 
 import re
 from collections import Counter
 from pathlib import Path
+
+BAND_IN_NAME = re.compile(r"(?:^|[-_.])([ugrizy])(?=[-_.]|$)")
 
 
 def stem(path):
     """Return a FITS file's name without folder and extensions (``.fits``, ``.fits.gz``, ...)."""
     name = Path(path).name
     return re.sub(r"(\.(fits?|fts))?(\.(gz|bz2|fz|xz|Z))?$", "", name, flags=re.IGNORECASE) or name
+
+
+def band_of_name(path):
+    """Band that a file's name tells: one of ugrizy alone between ``-``, ``_`` or ``.``.
+
+    Parameters
+    ----------
+    path : str or Path
+        For instance ``NGC1-r.fits`` or ``frame-g-002830-6-0398.fits.bz2``.
+
+    Returns
+    -------
+    band : str or None
+        None if it tells none, or more than one.
+    galaxy : str
+        The name without extensions and without the band.
+    """
+    name = stem(path)
+    found = list(BAND_IN_NAME.finditer(name))
+    if len(found) != 1:
+        return None, name
+    start, end = found[0].span()
+    rest = (name[:start] + name[end:]).strip("-_.")
+    return found[0].group(1), rest or name
 
 
 def unique_names(paths):

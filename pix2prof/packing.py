@@ -145,7 +145,8 @@ def pack_encoder(encoder, dtype):
     Returns
     -------
     callable
-        Images (B, 1, H, W), float32, to latent vectors (B, latent), float32.
+        Images (G, n_bands, H, W), float32, to latent vectors (G n_bands, latent), float32:
+        galaxy by galaxy, in each its bands.
     """
     stem = pack_convolution(*encoder.stem[:2], torch.float32)
     pool, blocks = encoder.pool, [_pack_block(block, dtype) for block in encoder.blocks]

@@ -22,12 +22,9 @@ from pix2prof import (
     training,
 )
 from pix2prof.fits import mock_hdus
-from pix2prof.frames import read_frame
-from pix2prof.images import read_image
 from pix2prof.mock import mock_galaxy
 from pix2prof.networks import build_model, save_model
 from pix2prof.output import replacing
-from pix2prof.sdss import PIXSCALE
 
 TOY = "notebooks/toy.yaml"
 
@@ -258,43 +255,6 @@ def open_comparison(run):
     if run.toy and not (folder / "real.npz").is_file():
         compare(run, open_survey(run))
     return tuple(comparison.load_comparison(folder, name) for name in ("mock", "real"))
-
-
-def real_images():
-    """Read the real galaxies on SDSS pixels in ``images/*.fits`` of `pix2prof.paths.real_folder`.
-
-    Returns
-    -------
-    images : list of pix2prof.images.Image
-        Empty where there is no such folder; nothing in the chain needs it.
-    """
-    images = [read_image(path) for path in sorted((paths.real_folder() / "images").glob("*.fits"))]
-    return [image for image in images if abs(image.pixscale - PIXSCALE) < 1e-3]
-
-
-def real_fields(side=512):
-    """Cut the *r*-band SDSS frames in ``frames/`` of ``$PIX2PROF_REAL`` into squares.
-
-    Parameters
-    ----------
-    side : int
-        Of a square [pixels].
-
-    Returns
-    -------
-    fields : list of (side, side) numpy.ndarray
-        Nanomaggies per pixel; empty where there is no such folder.
-    """
-    fields = []
-    for path in sorted((paths.real_folder() / "frames").glob("frame-r-*.fits*")):
-        image = read_frame(path)["image"]
-        height, width = (length // side for length in image.shape)
-        fields += [
-            image[y * side : (y + 1) * side, x * side : (x + 1) * side]
-            for y in range(height)
-            for x in range(width)
-        ]
-    return fields
 
 
 def example_image():

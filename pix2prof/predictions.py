@@ -8,7 +8,7 @@ from astropy import units as u
 from astropy.table import QTable
 
 from .angles import sky_angles
-from .bands import by_galaxy, choose, with_band
+from .bands import by_galaxy, choose
 from .fits import ImageError
 from .images import read_image
 from .inputs import Item
@@ -119,7 +119,7 @@ def predict_files(paths, model, *, batch_size=BATCH, precision="float32", **opti
 
 def _prepare(path, model, options):
     try:
-        image = with_band(read_image(path, **options))
+        image = read_image(path, **options)
         return image, make_stamp(image, stamp_side(image, model.smallest, model.crop))
     except ImageError as error:
         return error

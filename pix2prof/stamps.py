@@ -1,6 +1,6 @@
 """From a user's image to what the network learnt on: 0.396 arcsec, no sky, no gaps, one size."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -233,24 +233,6 @@ def make_stamp(image, size=256):
         noise=noise,
         flags=tuple(flags),
     )
-
-
-def remove_sky(image):
-    """Subtract the border's sky from an image where it is far from zero.
-
-    Parameters
-    ----------
-    image : pix2prof.images.Image
-        Any image.
-
-    Returns
-    -------
-    image : pix2prof.images.Image
-        The same, with a flag, where the border is more than five times the noise from zero.
-    """
-    flags = list(image.flags)
-    data, _, _ = _subtract_sky(image.data, flags)
-    return replace(image, data=data, flags=tuple(flags))
 
 
 def _subtract_sky(data, flags):

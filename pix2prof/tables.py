@@ -23,7 +23,6 @@ HEADLINES = (
 )
 """Set, statistic, the paper's value [mag arcsec^-2], in words (section 2.3)."""
 
-PAPER_SNR = {"g": 41.6, "r": 35.8, "i": 28.4}
 PERSON = "Courteau (1996), by hand"
 PAPER_SECONDS = {PERSON: 28800 / 150, "AutoProf": 490.0, "Pix2Prof": 1 / 0.9}
 """Wall time per galaxy (sections 2.3 and 2.3.1): an eight-hour day's 150, and two programs."""

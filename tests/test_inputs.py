@@ -5,7 +5,8 @@ import os
 import pytest
 from astropy.table import Table
 
-from pix2prof.inputs import Item, band_of_name, file_name, find_items, is_collection
+from pix2prof.inputs import Item, file_name, find_items, is_collection
+from pix2prof.names import band_of_name
 
 
 def touch(path):
