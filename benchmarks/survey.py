@@ -6,8 +6,9 @@
 Makes FITS images of 256 x 256 px, `DISTINCT` different ones under `n` names, and runs
 ``pix2prof predict`` on half of them and on all: the rate, its ratio to that of the bare model on
 images in memory, processor time an image, and the memory of the whole process tree after a tenth
-of the run, in the middle and before the end, which should be the same. Then half of them by 1 to 4
-processes, and by as many local Dask workers, over the same without Dask. The soak replaces 2 per
+of the run, in the middle and before the end, which should be the same. Then all of them by 1 to 4
+local Dask workers, over as many processes without Dask, or over a process a core where there are
+more workers than cores; start-up is in both. The soak replaces 2 per
 cent of the files by malformed ones, made in the ways of ``tests/malformed.py`` in turn, kills a
 working process every minute, and then asks that every file is accounted for: each once, none but
 malformed ones failed, no profile without a finite value. What was measured is kept as JSON after
@@ -47,7 +48,7 @@ COLUMNS = (
     "s",
     "images/s",
     "of the bare model",
-    "over no Dask",
+    "over processes",
     "core ms an image",
     "GB: start, middle, end",
 )
@@ -180,24 +181,29 @@ def cells(run):
 
 
 def rates(options, home, kept):
-    """Half of the images, all of them, and half of them on Dask and without: rows of `COLUMNS`."""
+    """Half of the images, all of them, and all of them on Dask: rows of `COLUMNS`."""
     images, half, out = home / "images", home / "half", home / "out"
     link_images(images, half, options.n // 2)
     model = ["--model", options.model]
     watching = {"log": home / "run.log"}
     yield cells(one_run("half of them", half, out, model, kept, **watching))
-    run = one_run("all of them", images, out, model, kept, **watching)
+    cores = kept["cores"]
+    run = one_run(f"all, {cores} processes", images, out, model, kept, **watching)
     size = sum(path.stat().st_size for path in (out / PROFILES).glob("*.parquet"))
     files = [path.stat().st_size for path in images.rglob("*.fits")]
     kept |= {name: run[name] for name in ("rate", "efficiency", "memory", "images")}
     kept |= {"bytes_in": float(np.mean(files)), "bytes_out": size / run["images"]}
     yield cells(run)
+    alone = {cores: run}
     for n in options.workers:
-        words = [*model, "--processes", str(n)]
-        alone = one_run(f"{n} processes", half, out, words, kept, **watching)
-        yield cells(alone)
+        least = min(n, cores)
+        if least not in alone:
+            words = [*model, "--processes", str(least)]
+            alone[least] = one_run(f"{least} processes", images, out, words, kept, **watching)
+            yield cells(alone[least])
         words = [*model, "--workers", str(n)]
-        yield cells(one_run(f"{n} Dask workers", half, out, words, kept, alone, **watching))
+        title = f"{n} Dask workers, over {least} processes"
+        yield cells(one_run(title, images, out, words, kept, alone[least], **watching))
 
 
 def soak(options, home, kept):
@@ -264,7 +270,8 @@ def main():
             f"the model alone {kept['bare']:.1f} images a second; reading {kept['read']:.0f} and "
             f"tables {kept['tables']:.0f} a second of one core"
         )
-        runs = {"rates": 1.5 + len(options.workers), "soak": 1.0}
+        fewer = {n for n in options.workers if n < cores}
+        runs = {"rates": 1.5 + len(options.workers) + len(fewer), "soak": 1.0}
         images = options.n * sum(runs[part] for part in options.only)
         print(f"about {duration(images / (0.8 * kept['bare']))} from here on")
         if "rates" in options.only:

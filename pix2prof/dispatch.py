@@ -11,11 +11,13 @@ from .children import end_with_parent
 
 PATIENCE = 600.0
 AHEAD = 2
+ALONE = 3
+"""Times that an item is tried alone before it is blamed: a worker may be killed from outside."""
 
 
 @dataclass(frozen=True)
 class Lost:
-    """What becomes of an item whose worker died, or broke, with it alone.
+    """What becomes of an item whose workers died, or broke, with it alone, `ALONE` times.
 
     Parameters
     ----------
@@ -103,7 +105,8 @@ def dispatch(function, items, workers, size):
 
     At most `AHEAD` batches a worker are under way or waiting to be taken, so that memory does not
     grow with the number of items. A batch whose worker died is tried once more, and then item
-    by item with nothing else under way, so that an item is lost only to itself.
+    by item with nothing else under way, `ALONE` times in a row unless it hangs, so that an item
+    is lost only to itself, and not to a kill from outside.
 
     Parameters
     ----------
@@ -134,7 +137,7 @@ def dispatch(function, items, workers, size):
         batch = next(source, None)
         if batch is not None:
             return batch, 0
-        return (alone.popleft(), 2) if alone and not pending else (None, 0)
+        return alone.popleft() if alone and not pending else (None, 0)
 
     while True:
         while len(pending) < AHEAD * workers.slots:
@@ -142,12 +145,13 @@ def dispatch(function, items, workers, size):
             if batch is None:
                 break
             pending[workers.submit(function, batch)] = batch, tries
-            if tries == 2:
+            if tries >= 2:
                 break
         if not pending:
             return
         done, _ = cf.wait(pending, workers.patience, cf.FIRST_COMPLETED)
-        if not done:
+        hung = not done
+        if hung:
             workers.give_up()
             done, _ = cf.wait(pending, workers.patience, cf.FIRST_COMPLETED)
         broken = any(isinstance(future.exception(), cf.BrokenExecutor) for future in done)
@@ -162,7 +166,9 @@ def dispatch(function, items, workers, size):
             elif tries == 0:
                 again.append(batch)
             elif tries == 1:
-                alone.extend([item] for item in batch)
+                alone.extend(([item], 2) for item in batch)
+            elif tries <= ALONE and not hung:
+                alone.appendleft((batch, tries + 1))
             else:
                 words = " ".join(str(error).split())[:300]
                 yield batch, Lost(f"its worker died or broke, again ({words})")

@@ -1,6 +1,7 @@
 """From a user's image to what the network learnt on: 0.396 arcsec, no sky, no gaps, one size."""
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from scipy import ndimage
@@ -81,23 +82,29 @@ def border_sky(data):
     width = max(4, min(data.shape) // 16)
     strips = (data[:width], data[-width:], data[:, :width].T, data[:, -width:].T)
     pieces = [piece for strip in strips for piece in np.array_split(strip, 4, axis=1)]
-    pieces = [piece for piece in pieces if np.count_nonzero(np.isfinite(piece)) >= 8]
-    if not pieces:
-        return np.nan, np.nan
-    values = np.full((len(pieces), max(piece.size for piece in pieces)), np.nan, pieces[0].dtype)
+    values = np.full((len(pieces), max(piece.size for piece in pieces)), np.nan, data.dtype)
     for row, piece in zip(values, pieces, strict=True):
         row[: piece.size] = piece.ravel()
-    values[~np.isfinite(values)] = np.nan
-    medians = _medians(values)
-    scatter = 1.4826 * _medians(np.abs(values - medians[:, None]))
-    return float(medians.min()), float(np.median(scatter))
+    values[np.isinf(values)] = np.nan
+    values.sort(axis=1)
+    n = values.shape[1] - np.count_nonzero(np.isnan(values), axis=1)
+    medians, scatter = [], []
+    for size in np.unique(n[n >= 8]):
+        ordered = values[n == size, :size]
+        low, high = (size - 1) // 2, size // 2
+        median = (ordered[:, low] + ordered[:, high]) / 2
+        apart = (_distance(ordered, median, low) + _distance(ordered, median, high)) / 2
+        medians.append(median)
+        scatter.append(1.4826 * apart)
+    if not medians:
+        return np.nan, np.nan
+    return float(np.concatenate(medians).min()), float(np.median(np.concatenate(scatter)))
 
 
-def _medians(values):
-    """Median of each row; NaN is left out. Sorting is quicker than numpy's partition by two."""
-    values = np.sort(values, axis=1)
-    rows, n = np.arange(len(values)), np.count_nonzero(~np.isnan(values), axis=1)
-    return (values[rows, (n - 1) // 2] + values[rows, n // 2]) / 2
+def _distance(ordered, middle, k):
+    """Of each row, in order, how far the nearest but `k` is from a value: `k` are neighbours."""
+    below = middle[:, None] - ordered[:, : ordered.shape[1] - k]
+    return np.maximum(below, ordered[:, k:] - middle[:, None]).min(axis=1)
 
 
 def extended_sources(data, noise, pixscale=PIXSCALE, faintest=0.1):
@@ -124,11 +131,12 @@ def extended_sources(data, noise, pixscale=PIXSCALE, faintest=0.1):
     """
     step = max(1, round(0.8 / pixscale))
     height, width = (side // step * step for side in data.shape)
-    rows = sum(data[k:height:step, :width].astype(float) for k in range(step))
-    binned = sum(rows[:, k::step] for k in range(step))
+    wide = data[:height, :width].astype(float)
+    rows = reduce(np.add, (wide[k::step] for k in range(step)))
+    binned = reduce(np.add, (rows[:, k::step] for k in range(step)))
     smooth = ndimage.gaussian_filter(binned, 1.0)
     threshold = DETECTION * noise * step / np.sqrt(4 * np.pi) if noise > 0 else 1e-3 * smooth.max()
-    labels, _ = ndimage.label(smooth > threshold)
+    labels, _ = ndimage.label(smooth > threshold, output=np.intp)
     boxes = ndimage.find_objects(labels)
     fluxes = np.bincount(labels.ravel(), smooth.ravel())[1:]
     sources = []
@@ -137,12 +145,12 @@ def extended_sources(data, noise, pixscale=PIXSCALE, faintest=0.1):
         if sources and flux < faintest * sources[0].flux:
             break
         light = np.where(labels[box] == number + 1, smooth[box], 0.0)
-        y, x = (np.arange(side) for side in light.shape)
         weight = np.sqrt(light)
         sums = weight.sum(axis=1), weight.sum(axis=0)
-        middle = [float(axis @ row / row.sum()) for axis, row in zip((y, x), sums, strict=True)]
-        distance = np.hypot(*np.ix_(y - middle[0], x - middle[1])).astype(int).ravel()
-        growth = np.bincount(distance, light.ravel()).cumsum()
+        middle = [float(np.arange(len(row)) @ row / row.sum()) for row in sums]
+        y, x = ((np.arange(len(r)) - m) ** 2 for r, m in zip(sums, middle, strict=True))
+        distance = np.sqrt(y[:, None] + x).astype(int)
+        growth = np.bincount(distance.ravel(), light.ravel()).cumsum()
         half = np.interp(0.5 * flux, growth, np.arange(1, len(growth) + 1)) * step * pixscale
         if half > max(EXTENDED, 1.5 * step * pixscale):
             place = [(m + b.start + 0.5) * step - 0.5 for m, b in zip(middle, box, strict=True)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pix2prof.dispatch import Lost, Processes, dispatch
+from pix2prof.dispatch import ALONE, Lost, Processes, dispatch
 
 
 def work(items):
@@ -16,6 +16,12 @@ def work(items):
             kind, path = item.split(":")
             if kind == "poison":
                 os._exit(1)
+            if kind == "often":  # dies in its batch, again, and alone but for the last time
+                with open(path, "a") as deaths:
+                    deaths.write("x")
+                if Path(path).stat().st_size <= 1 + ALONE:
+                    os._exit(1)
+                continue
             if not Path(path).exists():
                 Path(path).touch()
                 if kind == "hang":
@@ -54,6 +60,13 @@ def test_a_death_takes_nothing_and_poison_takes_itself(workers, tmp_path):
     )
     assert sorted(str(batch[0]) for batch, _ in lost) == ["-1", "poison:"]
     assert all("died or broke" in result.reason for _, result in lost)
+
+
+def test_an_item_must_die_alone_in_a_row_to_be_blamed(workers, tmp_path):
+    item = f"often:{tmp_path / 'a'}"
+    out, lost = run([*range(6), item], workers)
+    assert item in out and len(out) == 7 and lost == []
+    assert (tmp_path / "a").stat().st_size == 2 + ALONE
 
 
 def test_a_worker_that_hangs_is_ended(tmp_path):

@@ -508,6 +508,24 @@ def test_border_sky():
     assert np.isnan(border_sky(empty)).all()
 
 
+@pytest.mark.parametrize("shape", [(64, 64), (81, 67), (256, 200)])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.97])
+def test_border_sky_is_that_of_its_definition(shape, dtype, share):
+    rng = np.random.default_rng(1)
+    data = rng.normal(0.3, 0.1, shape).astype(dtype)
+    data[rng.random(shape) < share] = rng.choice([np.nan, np.inf])
+    width = max(4, min(shape) // 16)
+    strips = (data[:width], data[-width:], data[:, :width].T, data[:, -width:].T)
+    pieces = [piece for strip in strips for piece in np.array_split(strip, 4, axis=1)]
+    pieces = [piece[np.isfinite(piece)] for piece in pieces]
+    pieces = [piece for piece in pieces if len(piece) >= 8]
+    levels = [np.median(piece) for piece in pieces]
+    apart = [np.median(np.abs(p - level)) for p, level in zip(pieces, levels, strict=True)]
+    expected = (min(levels), 1.4826 * np.median(apart)) if pieces else (np.nan, np.nan)
+    np.testing.assert_allclose(border_sky(data), expected, rtol=1e-6)
+
+
 def test_far_sky_is_subtracted_and_said():
     clean = make_stamp(as_image(disc(100)), 64)
     stamp = make_stamp(as_image(disc(100) + np.float32(1.7)), 64)
