@@ -16,6 +16,7 @@ from pix2prof.profiles import PA_ARRAY, sma_grid
 from pix2prof.queries import Answers
 from pix2prof.sdss import PIXSCALE, mu_to_intensity
 from pix2prof.transformer import TransformerNetwork, shape_error
+from pix2prof.validation import profile_statistics
 
 CROP = 48
 NORMALISATION = Normalisation(0.0, 1.0, kind="asinh", softening=0.02)
@@ -132,7 +133,7 @@ def test_dropout_is_of_its_generator_alone():
 def trained():
     train, validation = Discs(320, 1), Discs(48, 2)
     config = ModelConfig(decoder="transformer", latent=32, layers=2, max_sma=25.6, dropout=0)
-    model = build_model(config, *training.profile_statistics(train), seed=1)
+    model = build_model(config, *profile_statistics(train), seed=1)
     history = training.fit(
         model, train, validation, TRAIN, normalisation=NORMALISATION, crop=CROP,
         log=lambda line: None,
