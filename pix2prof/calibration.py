@@ -1,5 +1,8 @@
 """Errors that hold: scaled on the validation set, by where on the profile they are."""
 
+import math
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -7,6 +10,8 @@ N_BINS = 5
 LEVELS = (0.6827, 0.95)
 ERRORS = ("mu_err", "mu_err_95")
 """Columns of the half-widths of the intervals that hold `LEVELS`."""
+SIDES = (128, 256, 448)
+"""Sides of images whose errors may be scaled each on its own [px]."""
 BATCH = 12
 
 
@@ -51,6 +56,27 @@ def radial_bins(n_within, n_steps):
     row = torch.arange(n_steps, device=n_within.device)
     share = (row * N_BINS) // n_within.clamp(min=1)[:, None]
     return share.clamp(max=N_BINS)
+
+
+def nearest_side(images, covered=None):
+    """Which of `SIDES` images are nearest to, by the ratio of sides.
+
+    Parameters
+    ----------
+    images : torch.Tensor, shape (B, H, W)
+    covered : torch.Tensor of bool, shape (B, H, W), optional
+        Pixels that count. Default: all.
+
+    Returns
+    -------
+    torch.Tensor of int, shape (B, 1)
+        Index into `SIDES`.
+    """
+    if covered is None:
+        covered = torch.ones_like(images, dtype=torch.bool)
+    side = covered.flatten(1).sum(1, keepdim=True).float().sqrt()
+    edges = [math.sqrt(a * b) for a, b in pairwise(SIDES)]
+    return torch.bucketize(side, torch.tensor(edges, device=side.device))
 
 
 class Calibration(nn.Module):

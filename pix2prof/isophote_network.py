@@ -6,7 +6,7 @@ learnt of galaxies, with an error at every radius.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,7 +14,15 @@ from torch import nn
 
 from . import isophotes
 from .background import pixel_noise
-from .calibration import ERRORS, N_BINS, Calibration, in_order, radial_bins
+from .calibration import (
+    ERRORS,
+    N_BINS,
+    SIDES,
+    Calibration,
+    in_order,
+    nearest_side,
+    radial_bins,
+)
 from .familiarity import Familiarity
 from .finder import WIDTHS, Finder, finder_loss
 from .growth import light
@@ -96,7 +104,7 @@ class IsophoteNetwork(nn.Module):
         self.faintest = faintest
         self.finder = Finder()
         self.reader = Reader(self.finder.width)
-        self.calibration = Calibration(N_BINS + 1)
+        self.calibration = Calibration(len(SIDES) * (N_BINS + 1))
         self.familiar = Familiarity(len(NAMES), PARTS)
         self.memory = []
 
@@ -210,9 +218,10 @@ class IsophoteNetwork(nn.Module):
         """Scale the errors, and learn what an image of the training set is like.
 
         Errors are scaled so that 68.27 and 95 per cent of the validation set's deviations lie
-        within, in `N_BINS` shares of the way from the centre to the S/N cut, and one beyond.
-        Images of both sets have the sizes and edges of training; of the training set at most
-        `FAMILIAR` are taken, the validation set `DRAWS` times.
+        within, in `N_BINS` shares of the way from the centre to the S/N cut, and one beyond; for
+        each of `SIDES` on its own, on whole images, since the fewer pixels show the sky the
+        larger are the errors. What is familiar are images of the sizes and edges of training, of
+        the training set at most `FAMILIAR`, of the validation set `DRAWS` of each.
 
         Parameters
         ----------
@@ -224,15 +233,19 @@ class IsophoteNetwork(nn.Module):
             self._oddities(*batch[:2], dtype)
             for batch in in_order(train, FAMILIAR, generator=generator)
         ]
-        ratios, places, others = [], [], []
-        for batch in in_order(validation, generator=generator, draws=DRAWS):
-            images, covered, _, _, mu, *_ = (x.to(self.device) for x in batch)
-            said, scale, of_rows = self._with_scale(images, covered, dtype)
-            known = torch.isfinite(said.mu) & torch.isfinite(mu)
-            ratios.append(((said.mu - mu).abs() / scale)[known])
-            places.append(of_rows[known])
-            others.append(self._oddities(images, covered, dtype))
+        others = [
+            self._oddities(*batch[:2], dtype)
+            for batch in in_order(validation, generator=generator, draws=DRAWS)
+        ]
         self.familiar.learn(torch.cat(usual), torch.cat(others))
+        ratios, places = [], []
+        for side in {*(side for side in SIDES if side < validation.crop), validation.crop}:
+            for batch in in_order(replace(validation, crop=side)):
+                images, covered, _, _, mu, *_ = (x.to(self.device) for x in batch)
+                said, scale, of_rows = self._with_scale(images, covered, dtype)
+                known = torch.isfinite(said.mu) & torch.isfinite(mu)
+                ratios.append(((said.mu - mu).abs() / scale)[known])
+                places.append(of_rows[known])
         self.calibration.learn(torch.cat(ratios), torch.cat(places))
 
     @torch.no_grad()
@@ -268,7 +281,7 @@ class IsophoteNetwork(nn.Module):
         ended = (written.belief > self.faintest) & (row >= n_within[:, None])
         n_rows = torch.where(ended.any(1), ended.int().argmax(1), mu.shape[1])
         scale = written.log_scale.clamp(*LOG_SCALES).exp()
-        places = radial_bins(n_within, mu.shape[1])
+        places = radial_bins(n_within, mu.shape[1]) + (N_BINS + 1) * nearest_side(images, covered)
         beyond = row >= n_rows[:, None]
         pa = measured.pa.gather(1, _last_known(measured.pa))
         said = Profiles(
