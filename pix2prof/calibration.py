@@ -1,8 +1,5 @@
 """Errors that hold: scaled on the validation set, by where on the profile they are."""
 
-import math
-from itertools import pairwise
-
 import torch
 from torch import nn
 
@@ -10,8 +7,8 @@ N_BINS = 5
 LEVELS = (0.6827, 0.95)
 ERRORS = ("mu_err", "mu_err_95")
 """Columns of the half-widths of the intervals that hold `LEVELS`."""
-SIDES = (128, 256, 448)
-"""Sides of images whose errors may be scaled each on its own [px]."""
+WIDE = 181
+"""Side from which on images count as wide [px]."""
 BATCH = 12
 
 
@@ -58,8 +55,8 @@ def radial_bins(n_within, n_steps):
     return share.clamp(max=N_BINS)
 
 
-def nearest_side(images, covered=None):
-    """Which of `SIDES` images are nearest to, by the ratio of sides.
+def wide(images, covered=None):
+    """Say which images are wide enough that more pixels make the errors hardly smaller.
 
     Parameters
     ----------
@@ -69,14 +66,11 @@ def nearest_side(images, covered=None):
 
     Returns
     -------
-    torch.Tensor of int, shape (B, 1)
-        Index into `SIDES`.
+    torch.Tensor of bool, shape (B, 1)
     """
     if covered is None:
         covered = torch.ones_like(images, dtype=torch.bool)
-    side = covered.flatten(1).sum(1, keepdim=True).float().sqrt()
-    edges = [math.sqrt(a * b) for a, b in pairwise(SIDES)]
-    return torch.bucketize(side, torch.tensor(edges, device=side.device))
+    return covered.flatten(1).sum(1, keepdim=True) > WIDE**2
 
 
 class Calibration(nn.Module):

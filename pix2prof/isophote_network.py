@@ -14,15 +14,7 @@ from torch import nn
 
 from . import isophotes
 from .background import pixel_noise
-from .calibration import (
-    ERRORS,
-    N_BINS,
-    SIDES,
-    Calibration,
-    in_order,
-    nearest_side,
-    radial_bins,
-)
+from .calibration import ERRORS, N_BINS, Calibration, in_order, radial_bins, wide
 from .familiarity import Familiarity
 from .finder import WIDTHS, Finder, finder_loss
 from .growth import light
@@ -35,6 +27,8 @@ MEMORY = 1024
 RECALLED = 96
 FAMILIAR = 1500
 DRAWS = 3
+SIDES = (128, 256, 448)
+"""Sides of the images on which errors are calibrated [px]."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +98,7 @@ class IsophoteNetwork(nn.Module):
         self.faintest = faintest
         self.finder = Finder()
         self.reader = Reader(self.finder.width)
-        self.calibration = Calibration(len(SIDES) * (N_BINS + 1))
+        self.calibration = Calibration(2 * (N_BINS + 1))
         self.familiar = Familiarity(len(NAMES), PARTS)
         self.memory = []
 
@@ -218,10 +212,10 @@ class IsophoteNetwork(nn.Module):
         """Scale the errors, and learn what an image of the training set is like.
 
         Errors are scaled so that 68.27 and 95 per cent of the validation set's deviations lie
-        within, in `N_BINS` shares of the way from the centre to the S/N cut, and one beyond; for
-        each of `SIDES` on its own, on whole images, since the fewer pixels show the sky the
-        larger are the errors. What is familiar are images of the sizes and edges of training, of
-        the training set at most `FAMILIAR`, of the validation set `DRAWS` of each.
+        within, in `N_BINS` shares of the way from the centre to the S/N cut, and one beyond; on
+        whole images of `SIDES`, the wide ones apart from those that hardly show the sky. What is
+        familiar are images of the sizes and edges of training, of the training set at most
+        `FAMILIAR`, of the validation set `DRAWS` of each.
 
         Parameters
         ----------
@@ -281,7 +275,7 @@ class IsophoteNetwork(nn.Module):
         ended = (written.belief > self.faintest) & (row >= n_within[:, None])
         n_rows = torch.where(ended.any(1), ended.int().argmax(1), mu.shape[1])
         scale = written.log_scale.clamp(*LOG_SCALES).exp()
-        places = radial_bins(n_within, mu.shape[1]) + (N_BINS + 1) * nearest_side(images, covered)
+        places = radial_bins(n_within, mu.shape[1]) + (N_BINS + 1) * wide(images, covered)
         beyond = row >= n_rows[:, None]
         pa = measured.pa.gather(1, _last_known(measured.pa))
         said = Profiles(

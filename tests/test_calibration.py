@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pix2prof.calibration import LEVELS, Calibration, nearest_side, radial_bins
+from pix2prof.calibration import LEVELS, Calibration, radial_bins, wide
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -58,9 +58,11 @@ def test_bins_are_fifths_of_the_way_to_the_end_and_what_lies_beyond():
     assert bins.tolist() == [[0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], [0] + [5] * 11]
 
 
-def test_images_go_with_the_side_that_is_nearest_and_padding_does_not_count():
-    found = [nearest_side(torch.zeros(2, n, n)).flatten().tolist() for n in (64, 160, 224, 352)]
-    assert found == [[0, 0], [0, 0], [1, 1], [2, 2]]
+def test_wide_images_are_told_by_the_pixels_that_count():
+    assert [wide(torch.zeros(2, n, n)).flatten().tolist() for n in (128, 192)] == [
+        [False, False],
+        [True, True],
+    ]
     covered = torch.ones((1, 224, 224), dtype=torch.bool)
     covered[:, :, 120:] = False
-    assert nearest_side(torch.zeros(1, 224, 224), covered).tolist() == [[0]]
+    assert not wide(torch.zeros(1, 224, 224), covered).any()
