@@ -212,10 +212,11 @@ class IsophoteNetwork(nn.Module):
         """Scale the errors, and learn what an image of the training set is like.
 
         Errors are scaled so that 68.27 and 95 per cent of the validation set's deviations lie
-        within, in `N_BINS` shares of the way from the centre to the S/N cut, and one beyond; on
-        whole images of `SIDES`, the wide ones apart from those that hardly show the sky. What is
-        familiar are images of the sizes and edges of training, of the training set at most
-        `FAMILIAR`, of the validation set `DRAWS` of each.
+        within, in `N_BINS` shares of the way from the centre to the S/N cut, and one beyond, as
+        far as the truth is brighter than the end of a profile; on whole images of `SIDES`, the
+        wide ones apart from those that hardly show the sky. What is familiar are images of the
+        sizes and edges of training, of the training set at most `FAMILIAR`, of the validation set
+        `DRAWS` of each.
 
         Parameters
         ----------
@@ -237,7 +238,7 @@ class IsophoteNetwork(nn.Module):
             for batch in in_order(replace(validation, crop=side)):
                 images, covered, _, _, mu, *_ = (x.to(self.device) for x in batch)
                 said, scale, of_rows = self._with_scale(images, covered, dtype)
-                known = torch.isfinite(said.mu) & torch.isfinite(mu)
+                known = torch.isfinite(said.mu) & (mu < self.faintest)
                 ratios.append(((said.mu - mu).abs() / scale)[known])
                 places.append(of_rows[known])
         self.calibration.learn(torch.cat(ratios), torch.cat(places))
