@@ -198,7 +198,9 @@ def test_comes_back_from_disk_and_writes_tables_with_errors(trained, tmp_path):
     save_model(trained[0], tmp_path / "m", normalisation=asdict(NORMALISATION), crop=CROP)
     loaded, card = load_model(tmp_path / "m")
     assert card["model"]["decoder"] == "transformer"
-    torch.testing.assert_close(loaded.calibration.factors, trained[0].calibration.factors)
+    torch.testing.assert_close(
+        loaded.calibration.factors, trained[0].calibration.factors, rtol=1e-3, atol=0
+    )
     ours, theirs = loaded.predict(images(3))[0], trained[0].predict(images(3))[0]
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0.05, equal_nan=True)
     table = predict_file(save(tmp_path / "g.fits", galaxy()), load(tmp_path / "m"))
