@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install autoprof repro compare paper isophote ablations test lint lock clean
+.PHONY: install autoprof repro compare paper isophote isophote-tune ablations test lint lock clean
 
 install: $(READY)
 
@@ -45,12 +45,17 @@ paper: $(READY)
 	cp figures/fig?.* figures/learning_curve.* docs/paper_scale/figures/
 	cp -r results/*.json results/headlines.md results/energy.md results/history.csv results/pairs.ecsv results/per_kpc docs/paper_scale/results/
 
-ISOPHOTE := data.n_galaxies=1500 data.n_validation=60 data.seed=2021 data.crop=448 \
-            data.small_share=0.3 model.decoder=isophote train.images=22000 \
-            train.batch_size=8 train.lr=1.5e-3
+WIDE := data.n_galaxies=1500 data.n_validation=60 data.crop=448 data.small_share=0.3 \
+        model.decoder=isophote train.batch_size=8
+ISOPHOTE := $(WIDE) data.seed=2021 train.images=22000 train.lr=1.5e-3
+TUNE := $(WIDE) data.seed=2022 train.start=pix2prof train.hold_statistics=0 \
+        train.images=6000 train.lr=3e-4
 
 isophote: $(READY)
 	. "$(BIN)/activate" && dvc exp run --name isophote $(ISOPHOTE:%=-S %)
+
+isophote-tune: $(READY)
+	. "$(BIN)/activate" && dvc exp run --name isophote-tune $(TUNE:%=-S %)
 
 ablations: $(READY)
 	. "$(BIN)/activate" && dvc repro docs/ablations/dvc.yaml

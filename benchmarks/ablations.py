@@ -33,6 +33,7 @@ from pix2prof.networks import build_model
 from pix2prof.output import replacing
 from pix2prof.precision import choose_dtype
 from pix2prof.predict import Predictor
+from pix2prof.validation import profile_statistics, validate
 
 SETTINGS = paths.project() / "docs" / "ablations"
 BATCH = 64
@@ -107,7 +108,7 @@ def prepare(config, survey, share, scaled):
     bands = config.model.bands
     pairs, validation = (examples(survey, split, bands) for split in ("train", "validation"))
     pairs = Some(pairs, max(1, round(share * len(pairs))))
-    units = training.profile_statistics(pairs) if scaled else (0.0, 1.0)
+    units = profile_statistics(pairs) if scaled else (0.0, 1.0)
     model = build_model(config.model, *units, seed=config.train.seed, bands=survey.bands)
     kind = model.normalise or config.model.normalise
     return model, pairs, validation, replace(survey.normalisation, kind=kind)
@@ -122,7 +123,7 @@ def images_in(seconds, config, survey, share, scaled):
     clock = [time.process_time()]
     training.train_epoch(model, optimiser, batches[0], config.train, 1, n, 0, dtype)
     clock.append(time.process_time())
-    training.validate(model, batches[1], dtype)
+    validate(model, batches[1], dtype)
     clock.append(time.process_time())
     learning, judging = np.diff(clock)
     return max(1, round(seconds / (learning / n + judging / len(pairs))))

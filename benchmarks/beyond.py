@@ -1,6 +1,6 @@
 """The isophote network beside the classical method, on the test set of a survey.
 
-    python benchmarks/beyond.py [--model FOLDER] [--survey FOLDER] [--crop 256]
+    python benchmarks/beyond.py [--model FOLDER] [--survey FOLDER] [--crop 256] [--split test]
 
 All read the same crops. `automatic` is the classical method on the raw crop, `told` the same with
 the true centre and mask. Deviations are medians along a profile [mag arcsec^-2], summed up over
@@ -8,6 +8,9 @@ profiles as median / 90th / 99th percentile / maximum.
 
 Structural parameters are held against those of the true profiles, m_tot against the catalogue,
 and those of fits against the same fit to the truth over the same radii.
+
+Shares of the expert's values within the errors are given by fifth of the radius and by band, with
+the standard error of those of all bands, galaxies drawn anew.
 """
 
 import argparse
@@ -18,7 +21,7 @@ import torch
 
 from pix2prof import isophotes, paths
 from pix2prof.batches import AnnotatedBatches
-from pix2prof.dataset import Pairs, load_survey
+from pix2prof.dataset import SPLITS, Pairs, load_survey
 from pix2prof.measured import RowFlag
 from pix2prof.photometry import PARAMETERS, structural_parameters
 from pix2prof.predict import describe_images, load
@@ -29,8 +32,10 @@ BATCH = 32
 PERCENTILES = (50, 90, 99, 100)
 N_BINS = 5
 FITTED = ("h", "mu_0", "n", "R_e", "mu_e")
+KEPT = ("mu_err", "mu_err_95", "ellipticity", "pa", "flag", "growth")
 SHAPED = ("mu", "mu_err", "ellipticity", "growth")
-COVERAGE = {"68 %": 1.0, "95 %": 2.624}  # Laplace: ln(20) / ln(1 / 0.3173)
+COVERAGE = {"68 %": "mu_err", "95 %": "mu_err_95"}
+DRAWS = 400
 
 
 def gather(pairs, crop, model):
@@ -59,7 +64,7 @@ def gather(pairs, crop, model):
                 "network": said["mu"],
                 "automatic": automatic.mu.numpy(),
                 "told": told.mu.numpy(),
-                **{name: said[name] for name in ("mu_err", "ellipticity", "pa", "flag", "growth")},
+                **{name: said[name] for name in KEPT},
                 "centre": np.linalg.norm(said["centre"] - centres.numpy(), axis=1),
                 "centre_automatic": (automatic.centre - centres).norm(dim=1).numpy(),
             }
@@ -122,11 +127,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", default="pix2prof")
     parser.add_argument("--survey", default=paths.workspace("full").survey)
+    parser.add_argument("--split", default="test", choices=SPLITS)
     parser.add_argument("--crop", type=int, help="side of the images [px]; default: the largest")
     arguments = parser.parse_args()
     torch.set_grad_enabled(False)
     model, survey = load(arguments.model), load_survey(arguments.survey)
-    pairs = Pairs(survey, "test")
+    pairs = Pairs(survey, arguments.split)
     crop = model.side_within(arguments.crop or survey.images.shape[-1])
     print(f"{len(pairs)} images of {crop} x {crop} px")
     values, tables, seconds = gather(pairs, crop, model)
@@ -159,25 +165,43 @@ def main():
     round_off = (pairs.profiles("expert_ellipticity") > 0.15) & shape
     angle = np.abs((values["pa"] - pairs.profiles("expert_pa") + 90) % 180 - 90)
     print(f"position angle (ellipticity > 0.15): median {np.nanmedian(angle[round_off]):.2f} deg")
-    coverage(values["network"] - expert, values["mu_err"], expert, pairs)
+    coverage(values, expert, pairs)
     beyond = (truth > 26) & (truth < 27.5) & ~within
     inside = np.abs(values["network"] - truth) <= values["mu_err"]
     print(f"beyond the cut, 26 to 27.5 (truth): 68 % interval holds {inside[beyond].mean():.3f}")
     structure(tables, pairs)
 
 
-def coverage(deviation, error, expert, pairs):
+def coverage(values, expert, pairs):
     """Print the share of expert values within the errors, by radial bin and band."""
     row = np.arange(expert.shape[1])
-    share = row * N_BINS // np.isfinite(expert).sum(1)[:, None]
-    known = np.isfinite(expert) & np.isfinite(deviation)
-    for label, factor in COVERAGE.items():
-        inside = np.abs(deviation) <= factor * error
-        print(f"{label} interval holds, by fifth of the radius:")
+    fifth = row * N_BINS // np.isfinite(expert).sum(1)[:, None]
+    deviation = np.abs(values["network"] - expert)
+    known = np.isfinite(deviation)
+    galaxies, galaxy = np.unique(pairs.galaxy, return_inverse=True)
+    drawn = np.random.default_rng(0).multinomial(
+        len(galaxies), np.full(len(galaxies), 1 / len(galaxies)), DRAWS
+    )
+    for label, error in COVERAGE.items():
+        inside = known & (deviation <= values[error])
+        counts = np.stack(
+            [[(x & (fifth == k)).sum(1) for k in range(N_BINS)] for x in (inside, known)], -1
+        )  # (N_BINS, pairs, 2): how many are inside, and how many there are
+        print(f"{label} interval holds, by fifth of the radius, and along all of it:")
         for band in (*range(len(BANDS)), None):
-            here = known & (True if band is None else (pairs.band == band)[:, None])
-            shares = [inside[here & (share == number)].mean() for number in range(N_BINS)]
-            print("  ", "all" if band is None else BANDS[band], *(f"{x:.3f}" for x in shares))
+            here = slice(None) if band is None else pairs.band == band
+            print("  ", "all" if band is None else BANDS[band], _shares(counts[:, here].sum(1)))
+        of_galaxies = np.zeros((len(galaxies), N_BINS, 2))
+        np.add.at(of_galaxies, galaxy, counts.swapaxes(0, 1))
+        spread = [_shares(np.tensordot(n, of_galaxies, 1), None) for n in drawn]
+        print("   +/-", " ".join(f"{x:.3f}" for x in np.std(spread, 0)))
+
+
+def _shares(counts, form="{:.3f}"):
+    """Share of the first of two counts (N_BINS, 2) in the second, by bin and over all."""
+    counts = np.concatenate((counts, counts.sum(0, keepdims=True)))
+    shares = counts[:, 0] / counts[:, 1]
+    return shares if form is None else " ".join(form.format(x) for x in shares)
 
 
 if __name__ == "__main__":

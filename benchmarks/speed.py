@@ -32,10 +32,12 @@ from pix2prof.batches import batches_for
 from pix2prof.config import DataConfig, ModelConfig, TrainConfig
 from pix2prof.cores import available_cores
 from pix2prof.dataset import Pairs
+from pix2prof.memory import keep_memory
 from pix2prof.networks import build_model
 from pix2prof.precision import choose_dtype
 from pix2prof.survey import build_survey
-from pix2prof.training import keep_memory, profile_statistics, train_epoch
+from pix2prof.training import train_epoch
+from pix2prof.validation import profile_statistics
 
 CROP = speed_reference.CROP
 TRAINED = (
@@ -47,7 +49,7 @@ TRAINED = (
 
 def training(options, scratch):
     """Rows of (network, batch, images a second, share of the data, loader alone a second)."""
-    keep_memory()
+    keep_memory(one_arena=True)
     config = DataConfig(
         n_galaxies=options.galaxies, n_validation=1, n_test=1, field=2 * CROP, crop=CROP
     )

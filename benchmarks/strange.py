@@ -9,7 +9,6 @@ must be like the one that the network was trained on, or what it lacks is called
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,7 +19,8 @@ from pix2prof.crops import centre_crop
 from pix2prof.dataset import Pairs, load_survey
 from pix2prof.mock import mock_galaxy
 from pix2prof.networks import load_model, save_model
-from pix2prof.predict import WEIGHTS, describe_images, load
+from pix2prof.predict import describe_images, load
+from pix2prof.released import find_model
 
 SEED = 4
 REACH = 30
@@ -102,8 +102,7 @@ def refit(name, survey, out):
     """Take the measure of a survey anew, and write the model."""
     predictor = load(name)
     network, crop = predictor.network, predictor.crop
-    folder = WEIGHTS / name if (WEIGHTS / name).is_dir() else Path(name)
-    card = load_model(folder)[1]
+    card = load_model(find_model(name))[1]
     train, validation = (
         batches_for(network, Pairs(survey, split), predictor.normalisation, crop)
         for split in ("train", "validation")

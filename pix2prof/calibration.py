@@ -1,12 +1,14 @@
 """Errors that hold: scaled on the validation set, by where on the profile they are."""
 
-import math
-
 import torch
+from torch import nn
 
 N_BINS = 5
-LAPLACE_68 = -math.log(1 - 0.6827)
-"""Half-width of the central 68.27 per cent of a Laplace distribution, in its scale."""
+LEVELS = (0.6827, 0.95)
+ERRORS = ("mu_err", "mu_err_95")
+"""Columns of the half-widths of the intervals that hold `LEVELS`."""
+WIDE = 181
+"""Side from which on images count as wide [px]."""
 BATCH = 12
 
 
@@ -53,24 +55,70 @@ def radial_bins(n_within, n_steps):
     return share.clamp(max=N_BINS)
 
 
-def error_factors(ratios, places):
-    """Factors on the errors with which 68.27 per cent of the deviations lie within.
+def wide(images, covered=None):
+    """Say which images are wide enough that more pixels make the errors hardly smaller.
 
     Parameters
     ----------
-    ratios : torch.Tensor, shape (N,)
-        Absolute deviation over error.
-    places : torch.Tensor of int, shape (N,)
-        See `radial_bins`.
+    images : torch.Tensor, shape (B, H, W)
+    covered : torch.Tensor of bool, shape (B, H, W), optional
+        Pixels that count. Default: all.
 
     Returns
     -------
-    torch.Tensor, shape (N_BINS + 1,)
-        1 where there is nothing to learn from.
+    torch.Tensor of bool, shape (B, 1)
     """
-    factors = torch.ones(N_BINS + 1)
-    for number in range(N_BINS + 1):
-        ordered = ratios[places == number].sort().values
-        if len(ordered):
-            factors[number] = ordered[int(0.6827 * (len(ordered) - 1))]
-    return factors
+    if covered is None:
+        covered = torch.ones_like(images, dtype=torch.bool)
+    return covered.flatten(1).sum(1, keepdim=True) > WIDE**2
+
+
+class Calibration(nn.Module):
+    """Half-widths of the intervals that hold `LEVELS` of the deviations, from predicted scales.
+
+    The deviations of a network are not those of the distribution that it was trained with: their
+    tails differ. So each level has factors of its own, and these are found on a validation set by
+    place, since a scale may be right in the middle of a profile and wrong at its end.
+
+    Parameters
+    ----------
+    n_places : int
+        Before it has learnt, the factors are those of a Laplace distribution.
+    """
+
+    def __init__(self, n_places):
+        super().__init__()
+        levels = -torch.log1p(-torch.tensor(LEVELS))
+        self.register_buffer("factors", levels[:, None].repeat(1, n_places))
+
+    def forward(self, scale, places):
+        """Half-widths.
+
+        Parameters
+        ----------
+        scale : torch.Tensor
+            Of a Laplace distribution.
+        places : torch.Tensor of int, of the same shape
+
+        Returns
+        -------
+        list of torch.Tensor
+            One for each of `LEVELS`.
+        """
+        return [scale * factors[places] for factors in self.factors]
+
+    @torch.no_grad()
+    def learn(self, ratios, places):
+        """Find the factors.
+
+        Parameters
+        ----------
+        ratios : torch.Tensor, shape (N,)
+            Absolute deviation over scale.
+        places : torch.Tensor of int, shape (N,)
+            Those without a deviation keep their factors.
+        """
+        for place in places.unique().tolist():
+            ordered = ratios[places == place].double().sort().values
+            at = [int(level * (len(ordered) - 1)) for level in LEVELS]
+            self.factors[:, place] = ordered[at].to(self.factors)

@@ -110,6 +110,7 @@ class ModelConfig:
 class TrainConfig:
     """The training (sections 2.2.4 and 2.2.5)."""
 
+    start: str | None = None
     images: int = 16000
     batch_size: int = 32
     lr: float = 2e-4

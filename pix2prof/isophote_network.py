@@ -6,7 +6,7 @@ learnt of galaxies, with an error at every radius.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import nn
 
 from . import isophotes
 from .background import pixel_noise
-from .calibration import LAPLACE_68, N_BINS, error_factors, in_order, radial_bins
+from .calibration import ERRORS, N_BINS, Calibration, in_order, radial_bins, wide
 from .familiarity import Familiarity
 from .finder import WIDTHS, Finder, finder_loss
 from .growth import light
@@ -27,6 +27,8 @@ MEMORY = 1024
 RECALLED = 96
 FAMILIAR = 1500
 DRAWS = 3
+SIDES = (128, 256, 448)
+"""Sides of the images on which errors are calibrated [px]."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,9 @@ class Profiles:
 
     Attributes
     ----------
-    mu, mu_err : torch.Tensor, shape (B, T)
-        [mag arcsec^-2]; NaN from the end on.
+    mu, mu_err, mu_err_95 : torch.Tensor, shape (B, T)
+        And half-widths of the intervals that hold 68.27 and 95 per cent [mag arcsec^-2]; NaN from
+        the end on.
     ellipticity, pa : torch.Tensor, shape (B, T)
         Without unit; [deg] counter-clockwise from +x.
     n_within : torch.Tensor of int, shape (B,)
@@ -52,6 +55,7 @@ class Profiles:
 
     mu: torch.Tensor
     mu_err: torch.Tensor
+    mu_err_95: torch.Tensor
     ellipticity: torch.Tensor
     pa: torch.Tensor
     n_within: torch.Tensor
@@ -94,7 +98,7 @@ class IsophoteNetwork(nn.Module):
         self.faintest = faintest
         self.finder = Finder()
         self.reader = Reader(self.finder.width)
-        self.register_buffer("calibration", torch.ones(N_BINS + 1))
+        self.calibration = Calibration(2 * (N_BINS + 1))
         self.familiar = Familiarity(len(NAMES), PARTS)
         self.memory = []
 
@@ -207,32 +211,37 @@ class IsophoteNetwork(nn.Module):
     def calibrate(self, train, validation, dtype=torch.float32):
         """Scale the errors, and learn what an image of the training set is like.
 
-        Errors are scaled so that 68.27 per cent of the validation set's deviations lie within, in
-        `N_BINS` shares of the way from the centre to the S/N cut, and one beyond. Images of both
-        sets have the sizes and edges of training; of the training set at most `FAMILIAR` are
-        taken, the validation set `DRAWS` times.
+        Errors are scaled so that 68.27 and 95 per cent of the validation set's deviations lie
+        within, in `N_BINS` shares of the way from the centre to the S/N cut, and one beyond, as
+        far as the truth is brighter than the end of a profile; on whole images of `SIDES`, the
+        wide ones apart from those that hardly show the sky. What is familiar are images of the
+        sizes and edges of training, of the training set at most `FAMILIAR`, of the validation set
+        `DRAWS` of each.
 
         Parameters
         ----------
         train, validation : pix2prof.batches.AnnotatedBatches
         dtype : torch.dtype
         """
-        self.calibration.fill_(1.0)
         generator = np.random.default_rng(0)
         usual = [
             self._oddities(*batch[:2], dtype)
             for batch in in_order(train, FAMILIAR, generator=generator)
         ]
-        ratios, places, others = [], [], []
-        for batch in in_order(validation, generator=generator, draws=DRAWS):
-            images, covered, _, _, mu, *_ = (x.to(self.device) for x in batch)
-            said = self.profiles(images, covered, dtype)
-            known = torch.isfinite(said.mu) & torch.isfinite(mu)
-            ratios.append(((said.mu - mu).abs() / said.mu_err)[known])
-            places.append(radial_bins(said.n_within, mu.shape[1])[known])
-            others.append(self._oddities(images, covered, dtype))
+        others = [
+            self._oddities(*batch[:2], dtype)
+            for batch in in_order(validation, generator=generator, draws=DRAWS)
+        ]
         self.familiar.learn(torch.cat(usual), torch.cat(others))
-        self.calibration.copy_(error_factors(torch.cat(ratios), torch.cat(places)))
+        ratios, places = [], []
+        for side in {*(side for side in SIDES if side < validation.crop), validation.crop}:
+            for batch in in_order(replace(validation, crop=side)):
+                images, covered, _, _, mu, *_ = (x.to(self.device) for x in batch)
+                said, scale, of_rows = self._with_scale(images, covered, dtype)
+                known = torch.isfinite(said.mu) & (mu < self.faintest)
+                ratios.append(((said.mu - mu).abs() / scale)[known])
+                places.append(of_rows[known])
+        self.calibration.learn(torch.cat(ratios), torch.cat(places))
 
     @torch.no_grad()
     def profiles(self, images, covered=None, dtype=torch.float32):
@@ -251,6 +260,10 @@ class IsophoteNetwork(nn.Module):
         -------
         Profiles
         """
+        return self._with_scale(images, covered, dtype)[0]
+
+    def _with_scale(self, images, covered, dtype):
+        """Profiles, the scales that are predicted, and the places of the calibration."""
         found, measured, noise = self.read(images, covered, dtype)
         written = self.reader(self._reading(found, measured, noise))
         written = written.on_grid(self.rows, measured.mu.shape[1])
@@ -262,13 +275,13 @@ class IsophoteNetwork(nn.Module):
         n_within = torch.where(outside.any(1), outside.int().argmax(1), mu.shape[1])
         ended = (written.belief > self.faintest) & (row >= n_within[:, None])
         n_rows = torch.where(ended.any(1), ended.int().argmax(1), mu.shape[1])
-        scale = written.log_scale.clamp(*LOG_SCALES).exp() * LAPLACE_68
-        scale = scale * self.calibration[radial_bins(n_within, mu.shape[1])]
+        scale = written.log_scale.clamp(*LOG_SCALES).exp()
+        places = radial_bins(n_within, mu.shape[1]) + (N_BINS + 1) * wide(images, covered)
         beyond = row >= n_rows[:, None]
         pa = measured.pa.gather(1, _last_known(measured.pa))
-        return Profiles(
+        said = Profiles(
             mu.masked_fill(beyond, math.nan),
-            scale.masked_fill(beyond, math.nan),
+            *(x.masked_fill(beyond, math.nan) for x in self.calibration(scale, places)),
             written.ellipticity(measured.ellipticity).masked_fill(beyond, math.nan),
             pa.masked_fill(beyond, math.nan),
             n_within,
@@ -276,6 +289,7 @@ class IsophoteNetwork(nn.Module):
             found.foreign > 0,
             self.familiar(oddities(images, found, measured, noise, covered)),
         )
+        return said, scale, places
 
     def predict(self, images, dtype=torch.float32):
         """Profiles within the S/N cut, as `pix2prof.model.Pix2Prof.predict` gives them.
@@ -308,16 +322,16 @@ class IsophoteNetwork(nn.Module):
         Returns
         -------
         dict of torch.Tensor, shape (B, T)
-            ``mu``, ``mu_err`` [mag arcsec^-2], ``ellipticity``, ``pa`` [deg], ``intensity``,
-            ``intensity_err`` [nanomaggies arcsec^-2], ``growth``, ``growth_err`` [nanomaggies],
-            NaN from the end on; ``flag``, `RowFlag.BELOW_CUT` where the profile is inferred
-            rather than measured; ``strangeness`` of shape (B,) and ``centre`` of shape (B, 2), see
-            `Profiles`.
+            ``mu``, ``mu_err``, ``mu_err_95`` [mag arcsec^-2], ``ellipticity``, ``pa`` [deg],
+            ``intensity``, ``intensity_err`` [nanomaggies arcsec^-2], ``growth``, ``growth_err``
+            [nanomaggies], NaN from the end on; ``flag``, `RowFlag.BELOW_CUT` where the profile is
+            inferred rather than measured; ``strangeness`` of shape (B,) and ``centre`` of shape
+            (B, 2), see `Profiles`.
         """
         said = self.profiles(images[:, 0].to(self.device), covered, dtype)
         return {
             "mu": said.mu,
-            "mu_err": said.mu_err,
+            **{name: getattr(said, name) for name in ERRORS},
             "ellipticity": said.ellipticity,
             "pa": said.pa,
             **light(said.mu, said.mu_err, said.ellipticity),

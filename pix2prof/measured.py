@@ -116,8 +116,9 @@ class Isophotes:
         inside = torch.isfinite(self.ellipticity[i])
         n = int(self.n_valid[i]) if cut else int(inside.sum())
         columns = {"sma": self.sma[:n].cpu().numpy()}
+        measured = {field.name for field in fields(self)}
         for name in profiles.COLUMNS:
-            if name != "sma":
+            if name != "sma" and name in measured:
                 columns[name] = getattr(self, name)[i, :n].cpu().numpy()
         provenance = {
             "pixscale": self.pixscale,

@@ -16,9 +16,9 @@ from .decoders import DECODERS
 from .isophote_network import IsophoteNetwork
 from .model import Pix2Prof
 from .output import replacing
+from .released import WEIGHTS_FILE
 from .transformer import TransformerNetwork
 
-WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 CARD = ("version", "model", "normalisation", "provenance", "sha256")
 NETWORKS = {

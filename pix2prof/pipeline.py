@@ -18,13 +18,15 @@ from pix2prof import (
     paths,
     peers,
     predict,
+    released,
     survey,
     training,
 )
 from pix2prof.fits import mock_hdus
 from pix2prof.mock import mock_galaxy
-from pix2prof.networks import build_model, save_model
+from pix2prof.networks import save_model
 from pix2prof.output import replacing
+from pix2prof.starting import begin_network
 
 TOY = "notebooks/toy.yaml"
 
@@ -98,21 +100,24 @@ def train(run, sky):
     """
     bands, crop = run.config.model.bands, run.config.data.crop
     pairs, validation = (dataset.examples(sky, name, bands) for name in ("train", "validation"))
-    model = build_model(
+    settings = run.config.train
+    start = released.identity(settings.start)
+    model, normalisation = begin_network(
         run.config.model,
-        *training.profile_statistics(pairs),
-        seed=run.config.train.seed,
+        settings.start,
+        pairs,
+        sky.normalisation,
+        seed=settings.seed,
         bands=sky.bands,
     )
-    kind = model.normalise or run.config.model.normalise
-    normalisation = replace(sky.normalisation, kind=kind)
     history = training.fit(
         model,
         pairs,
         validation,
-        run.config.train,
+        settings,
         normalisation=normalisation,
         crop=crop,
+        start=start and start["sha256"],
         checkpoint=run.paths.checkpoints,
     )
     best = history.rows[history.best_epoch - 1]
@@ -133,6 +138,7 @@ def train(run, sky):
         run.paths.model,
         normalisation=asdict(normalisation),
         crop=crop,
+        start=start,
         parameters={
             name: asdict(getattr(run.config, name)) for name in ("data", "model", "train")
         },
@@ -211,7 +217,7 @@ def models(run):
     }
     new = run.config.model.decoder != "isophote"
     if new and predict.load().smallest <= run.config.data.crop:
-        found["isophote"] = predict.WEIGHTS / predict.RELEASED
+        found["isophote"] = released.WEIGHTS / predict.RELEASED
     return found
 
 

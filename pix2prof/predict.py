@@ -1,7 +1,6 @@
 """Images to profiles with a trained network, as arrays."""
 
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,9 +9,9 @@ from .crops import centre_crop
 from .networks import load_model
 from .normalisation import Normalisation
 from .precision import choose_dtype
+from .released import find_model
 from .sdss import BANDS, PROBES_BANDS
 
-WEIGHTS = Path(__file__).parent / "weights"
 RELEASED = "pix2prof"
 BATCH = 32
 
@@ -95,15 +94,7 @@ def load(name=RELEASED, device="cpu"):
     ValueError
         If its files are damaged or do not fit together.
     """
-    folder = WEIGHTS / str(name)
-    folder = folder if folder.is_dir() else Path(name)
-    if not folder.is_dir():
-        released = sorted(path.parent.name for path in WEIGHTS.glob("*/config.json"))
-        raise FileNotFoundError(
-            f"there is no model {str(name)!r}: neither a released one (there "
-            f"{'are ' + ', '.join(released) if released else 'are none here'}) nor a folder; "
-            "`make repro` trains one, then give the folder with its model.safetensors"
-        )
+    folder = find_model(name)
     network, card = load_model(folder, device)
     try:
         normalisation = Normalisation(**card["normalisation"])

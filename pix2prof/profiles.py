@@ -22,6 +22,7 @@ COLUMNS = {
     "sma": (u.arcsec, "semi-major axis"),
     "mu": (MU_UNIT, "surface brightness, AB"),
     "mu_err": (MU_UNIT, "its standard error"),
+    "mu_err_95": (MU_UNIT, "half-width of the interval that holds 95 per cent"),
     "ellipticity": (None, "1 - b/a"),
     "ellipticity_err": (None, "its standard error"),
     "pa": (u.deg, "position angle of the major axis, see the table's paconv"),

@@ -7,7 +7,9 @@ import pyarrow as pa
 from .photometry import PARAMETERS
 from .profiles import COLUMNS
 
-PREDICTED = ("sma", "mu", "mu_err", "ellipticity", "pa", "growth", "growth_err", "flag")
+PREDICTED = (
+    "sma", "mu", "mu_err", "mu_err_95", "ellipticity", "pa", "growth", "growth_err", "flag",
+)  # fmt: skip
 STRUCTURE = {name.replace(".", ""): unit for name, unit in PARAMETERS.items()}
 META = {"sky": "nmgy", "noise": "nmgy", "filezp": "mag", "filescal": "arcsec"}
 PROVENANCE = ("paconv", "method", "model", "weights", "version")

@@ -62,7 +62,7 @@ def predict_task(model="pix2prof", precision="float32", **options):
     FileNotFoundError, ValueError
         As `pix2prof.predict.load`.
     """
-    from .predict import WEIGHTS
+    from .released import WEIGHTS
 
     own = Path(model).is_dir() and not (WEIGHTS / str(model)).is_dir()
     where = os.path.abspath(model) if own else str(model)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from .bands import by_galaxy
-from .children import keep_memory
 from .cutouts import read_galaxy, read_item
 from .inputs import find_items, fingerprint
+from .memory import keep_memory
 from .names import safe_name
 from .profiles import COLUMNS, write_profile
 from .rows import PREDICTED, Failed, failure, row, schema

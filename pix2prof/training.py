@@ -1,23 +1,19 @@
-"""Training: batches, the loop, validation, and going on after an interruption."""
+"""Training: the loop, and going on after an interruption."""
 
-import ctypes
 import hashlib
 import math
-import sys
 import time
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
 
-from .batch_norm import hold_statistics, layers, statistics_anew
+from .batch_norm import hold_statistics
 from .batches import batches_for
 from .checkpoint import check_same, load_checkpoint, save_checkpoint
+from .memory import keep_memory
 from .precision import choose_dtype
-
-VALIDATION_BATCH = 32
-OBSERVED = 640
-"""Images whose statistics the batch normalisation takes after an epoch."""
+from .validation import observe, validate
 
 
 class DivergedError(ArithmeticError):
@@ -67,6 +63,7 @@ def fit(
     *,
     normalisation,
     crop,
+    start=None,
     checkpoint=None,
     epoch_images=None,
     log=print_line,
@@ -75,11 +72,12 @@ def fit(
 
     Adam on the mean squared error over all nodes of a batch. Each image is teacher-forced with
     probability ``config.teacher_forcing``, else the network is fed its own outputs. After every
-    epoch the statistics of the batch normalisation are taken anew over `OBSERVED` images, the
+    epoch the statistics of the batch normalisation are taken anew over some of its images, the
     validation set is run without augmentation or teacher, and the weights of the lowest loss are
     kept. Epochs that begin after the share ``config.hold_statistics`` of the images train on
-    these statistics instead of those of each batch, as the network will be used. Everything drawn
-    in an epoch is a function of the seed and the epoch.
+    these statistics instead of those of each batch, as the network will be used; a network that
+    was trained before (``config.start``) has statistics to begin with. Everything drawn in an
+    epoch is a function of the seed and the epoch.
 
     Parameters
     ----------
@@ -91,6 +89,8 @@ def fit(
     normalisation : pix2prof.normalisation.Normalisation
     crop : int
         Side of the network's images [px].
+    start : str, optional
+        SHA-256 of the weights that `model` begins with, if ``config.start`` names some.
     checkpoint : path-like, optional
         Folder of checkpoints, written after every epoch; a run that finds its own there goes on
         from it, to the same result.
@@ -110,7 +110,7 @@ def fit(
     pix2prof.checkpoint.ResumeError
         If the checkpoints are of a run under other parameters or on other data.
     """
-    keep_memory()
+    keep_memory(one_arena=True)
     dtype = choose_dtype(config.precision, model.device)
     size = min(epoch_images or len(train_pairs), len(train_pairs))
     n_epochs = math.ceil(config.images / size)
@@ -121,7 +121,7 @@ def fit(
     if checkpoint is not None:
         parameters = {
             "model": model.kwargs,
-            "train": asdict(config),
+            "train": asdict(config) | {"start": start},
             "normalisation": asdict(normalisation),
             "data": {"crop": crop, "epoch_images": size, "dtype": str(dtype)}
             | {"train": _digest(train_pairs), "validation": _digest(validation_pairs)},
@@ -244,33 +244,8 @@ def train_epoch(model, optimiser, batches, config, epoch, n_images, seen, dtype)
 
 def holds_statistics(config, seen):
     """Whether an epoch that begins after `seen` images trains on held statistics."""
-    return seen >= config.hold_statistics * config.images and seen > 0
-
-
-@torch.no_grad()
-def observe(model, batches, config, epoch, dtype):
-    """Take the statistics of the batch normalisation anew, over images of the training set.
-
-    Parameters
-    ----------
-    model
-        A network with ``observe(batch, dtype)``; its mode is left as it was.
-    batches
-        See `pix2prof.batches.batches_for`.
-    config : pix2prof.config.TrainConfig
-        Batches have the size, and images the shifts and turns, of training.
-    epoch : int
-        What is drawn is a function of the seed and of it.
-    dtype : torch.dtype
-    """
-    if not layers(model):
-        return
-    generator = np.random.default_rng([config.seed, epoch, OBSERVED])
-    order = generator.permutation(len(batches.pairs))[:OBSERVED]
-    with statistics_anew(model):
-        for indices in np.array_split(order, math.ceil(len(order) / config.batch_size)):
-            batch = batches.load(indices, config, generator)
-            model.observe([x.to(model.device) for x in batch], dtype)
+    known = seen > 0 or config.start is not None
+    return known and seen >= config.hold_statistics * config.images
 
 
 def learning_rate(config, seen):
@@ -278,72 +253,6 @@ def learning_rate(config, seen):
     if config.schedule == "constant":
         return config.lr
     return config.lr * 0.5 * (1 + math.cos(math.pi * seen / config.images))
-
-
-@torch.no_grad()
-def validate(model, batches, dtype):
-    """Loss on a set, free-running, without augmentation.
-
-    Parameters
-    ----------
-    model : pix2prof.model.Pix2Prof
-        Left in evaluation mode.
-    batches
-        See `pix2prof.batches.batches_for`.
-    dtype : torch.dtype
-
-    Returns
-    -------
-    loss : float
-        Mean squared error over all nodes (the paper's network: held ends included)
-        [mag^2 arcsec^-4]; infinite where no profile has any.
-    deviation : float
-        Median over profiles of their median absolute deviation up to their ends [mag arcsec^-2].
-    """
-    model.eval()
-    total, count, deviations = 0.0, 0, []
-    everything = np.arange(len(batches.pairs))
-    for indices in np.array_split(everything, math.ceil(len(everything) / VALIDATION_BATCH)):
-        batch = [x.to(model.device) for x in batches.load(indices)]
-        squares, n_nodes, of_profiles = model.judge(batch, dtype)
-        total += squares
-        count += n_nodes
-        deviations.append(of_profiles.cpu())
-    loss = total / count if count else math.inf
-    return loss, torch.cat(deviations).nanmedian().item()
-
-
-def profile_statistics(pairs):
-    """Mean and standard deviation of a set's surface brightnesses, for the model's units.
-
-    Parameters
-    ----------
-    pairs
-        With ``mu()``, see `pix2prof.dataset.Pairs`.
-
-    Returns
-    -------
-    mu_mean, mu_std : float
-        [mag arcsec^-2]
-    """
-    mu = np.asarray(pairs.mu(np.arange(len(pairs))), dtype=float)
-    return float(np.nanmean(mu)), float(np.nanstd(mu))
-
-
-def keep_memory():
-    """Have the C library keep freed memory, where it is glibc.
-
-    A training step frees and asks for the same gigabyte again and again; by default each time
-    anew from the kernel, page by page, which is a sixth of the step on two cores.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        trim_threshold, mmap_max, arena_max = -1, -4, -8
-        mallopt(mmap_max, 0)
-        mallopt(trim_threshold, 2**31 - 1)
-        mallopt(arena_max, 1)
 
 
 def _progress(row, n_epochs, images):

@@ -5,7 +5,7 @@ import math
 import torch
 
 from .base import EncoderNetwork
-from .calibration import LAPLACE_68, N_BINS, error_factors, in_order, radial_bins
+from .calibration import ERRORS, N_BINS, Calibration, in_order, radial_bins
 from .growth import light
 from .nodes import Rows
 from .profiles import SMA_STEP, sma_grid
@@ -75,7 +75,7 @@ class TransformerNetwork(EncoderNetwork):
             bands=bands,
         )
         self.decoder = RadiusQueries(WIDTHS[-N_MAPS:], latent, layers, dropout)
-        self.register_buffer("calibration", torch.ones(N_BINS + 1))
+        self.calibration = Calibration(N_BINS + 1)
         sma = torch.as_tensor(sma_grid(self.n_steps), dtype=torch.float32)
         self.register_buffer("sma", sma, persistent=False)
         rows = torch.logspace(0, math.log10(self.n_steps), N_ASKED).round().long()
@@ -189,19 +189,18 @@ class TransformerNetwork(EncoderNetwork):
             The first is not used.
         dtype : torch.dtype
         """
-        self.calibration.fill_(1.0)
         ratios, places = [], []
         for batch in in_order(validation):
             images, targets, known = (x.to(self.device) for x in batch[:3])
-            mu, mu_err, *_, n_valid = self._on_grid(images, dtype)
+            mu, scale, *_, n_valid = self._on_grid(images, dtype)
             width = targets.shape[1]
             off = mu[:, :width] - targets * self.nodes.mu_std - self.nodes.mu_mean
-            ratios.append((off.abs() / mu_err[:, :width])[known])
+            ratios.append((off.abs() / scale[:, :width])[known])
             places.append(radial_bins(n_valid, self.n_steps)[:, :width][known])
-        self.calibration.copy_(error_factors(torch.cat(ratios), torch.cat(places)))
+        self.calibration.learn(torch.cat(ratios), torch.cat(places))
 
     def _on_grid(self, images, dtype):
-        """Surface brightness, its error, ellipticity, pa on the profile's grid; its length."""
+        """Surface brightness, its scale, ellipticity, pa on the profile's grid; its length."""
         said = self(images.to(self.device), self.sma[self.rows], None, dtype)
         at = torch.arange(self.n_steps, device=self.device)
         right = torch.searchsorted(self.rows, at).clamp(min=1)
@@ -212,10 +211,9 @@ class TransformerNetwork(EncoderNetwork):
             for x in (said.mu, said.log_scale, said.ellipticity, *said.double.unbind(-1))
         )
         n_valid = (said.end.exp() / SMA_STEP).round().long().clamp(1, self.n_steps)
-        factor = self.calibration[radial_bins(n_valid, self.n_steps)]
-        mu_err = log_scale.exp() * LAPLACE_68 * self.nodes.mu_std * factor
+        scale = log_scale.exp() * self.nodes.mu_std
         pa = torch.rad2deg(0.5 * torch.atan2(sine, cosine)) % 180
-        return mu * self.nodes.mu_std + self.nodes.mu_mean, mu_err, ellipticity, pa, n_valid
+        return mu * self.nodes.mu_std + self.nodes.mu_mean, scale, ellipticity, pa, n_valid
 
     def predict(self, images, dtype=torch.float32):
         """Profiles of images, each up to its end.
@@ -256,13 +254,15 @@ class TransformerNetwork(EncoderNetwork):
         Returns
         -------
         dict of torch.Tensor, shape (B, n_steps)
-            ``mu``, ``mu_err`` [mag arcsec^-2], ``ellipticity``, ``pa`` [deg, counter-clockwise
-            from +x], and what follows from them, see `pix2prof.growth.light`; NaN from the end
-            on.
+            ``mu``, ``mu_err``, ``mu_err_95`` [mag arcsec^-2], ``ellipticity``, ``pa`` [deg,
+            counter-clockwise from +x], and what follows from them, see `pix2prof.growth.light`;
+            NaN from the end on.
         """
-        mu, mu_err, ellipticity, pa, _ = self._ended(images, dtype)
+        mu, scale, ellipticity, pa, n_valid = self._ended(images, dtype)
+        errors = self.calibration(scale, radial_bins(n_valid, self.n_steps))
+        said = {"mu": mu, **dict(zip(ERRORS, errors, strict=True))}
         shapes = {"ellipticity": ellipticity, "pa": pa}
-        return {"mu": mu, "mu_err": mu_err, **shapes, **light(mu, mu_err, ellipticity)}
+        return {**said, **shapes, **light(mu, said["mu_err"], ellipticity)}
 
     @torch.no_grad()
     def _ended(self, images, dtype):

@@ -11,6 +11,7 @@ from pix2prof.networks import build_model, load_model, make_network, save_model
 from pix2prof.normalisation import Normalisation
 from pix2prof.paths import Workspace
 from pix2prof.predict import Predictor, describe_images, load, predict_images
+from pix2prof.validation import profile_statistics
 
 BANDS = ("g", "r", "i")
 AS_IS = Normalisation(0.0, 1.0, kind="none")
@@ -63,7 +64,7 @@ def crossed(decoder, config, n=40, bands="all", **kwargs):
     train, validation = Crossed(n, 1), Crossed(6, 2)
     options = {"latent": 16, "layers": 1, "max_sma": 8.0, "halt_window": 4.0, "dropout": 0.0}
     made = ModelConfig(decoder=decoder, bands=bands, **options)
-    model = build_model(made, *training.profile_statistics(train), seed=1, bands=BANDS)
+    model = build_model(made, *profile_statistics(train), seed=1, bands=BANDS)
     training.fit(
         model, train, validation, config, normalisation=AS_IS, crop=32, log=lambda line: None,
         **kwargs,
@@ -141,13 +142,13 @@ def test_a_run_goes_on_from_its_checkpoint_and_not_from_one_of_one_band(tmp_path
     options = {"checkpoint": tmp_path, "normalisation": AS_IS, "crop": 32}
     train, validation = Crossed(40, 1), Crossed(6, 2)
     made = ModelConfig(bands="all", latent=16, layers=1, max_sma=8.0, halt_window=4.0, dropout=0.0)
-    model = build_model(made, *training.profile_statistics(train), seed=1, bands=BANDS)
+    model = build_model(made, *profile_statistics(train), seed=1, bands=BANDS)
     with pytest.raises(RuntimeError, match="stop"):
         training.fit(model, train, validation, half, log=kill, **options)
     resumed = crossed("gru", half, checkpoint=tmp_path)
     pairs = zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
-    other = build_model(made, *training.profile_statistics(train), seed=1, bands=("g", "r", "z"))
+    other = build_model(made, *profile_statistics(train), seed=1, bands=("g", "r", "z"))
     with pytest.raises(ResumeError, match=r"model.bands: \['g', 'r', 'i'\] there"):
         training.fit(other, train, validation, half, log=lambda line: None, **options)
 

@@ -170,8 +170,9 @@ def test_errors_hold_about_what_they_promise_on_whole_images_of_the_calibrating_
     images, _, _, _, mu, _, _ = batches.load(np.arange(12))
     said = model.profiles(images)
     known = torch.isfinite(mu) & torch.isfinite(said.mu)
-    inside = ((said.mu - mu).abs() <= said.mu_err)[known].float().mean()
-    assert 0.62 < inside < 0.75
+    off = (said.mu - mu).abs()
+    inside, wide = ((off <= x)[known].float().mean() for x in (said.mu_err, said.mu_err_95))
+    assert 0.62 < inside < 0.75 and 0.92 < wide < 0.98
 
 
 def test_profiles_do_not_depend_on_the_batch(survey, trained):
@@ -213,7 +214,7 @@ def test_from_disk_to_a_table_with_errors(survey, trained, tmp_path):
     header = fits.Header({"PIXSCALE": PIXSCALE, "FILTER": "r"})
     fits.PrimaryHDU(images[0], header).writeto(tmp_path / "a.fits")
     table = predict_file(tmp_path / "a.fits", released)
-    assert {"sma", "mu", "mu_err", "ellipticity", "pa", "growth", "flag"} <= set(table.colnames)
+    assert {"sma", "mu", "mu_err", "mu_err_95", "ellipticity", "pa", "flag"} <= set(table.colnames)
     measured = table["flag"] & RowFlag.BELOW_CUT == 0
     assert table.meta["sn_sma"] == pytest.approx(table["sma"][measured].max().value)
     assert (table["mu_err"] > 0).all() and (np.diff(table["growth"].value) >= 0).all()

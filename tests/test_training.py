@@ -16,6 +16,7 @@ from pix2prof.networks import build_model
 from pix2prof.normalisation import Normalisation
 from pix2prof.profiles import sma_grid
 from pix2prof.sdss import PIXSCALE, mu_to_intensity
+from pix2prof.validation import observe, profile_statistics, validate
 
 CROP = 48
 NORMALISATION = Normalisation(0.0, 1.0, kind="asinh", softening=0.02)
@@ -59,7 +60,7 @@ class Discs:
 
 def small_model(train, seed=1, latent=24, **kwargs):
     config = ModelConfig(latent=latent, step=1.0, halt_window=5.0, max_sma=25.6, **kwargs)
-    return build_model(config, *training.profile_statistics(train), seed)
+    return build_model(config, *profile_statistics(train), seed)
 
 
 def run(
@@ -109,7 +110,7 @@ class TestLearning:
         assert "epoch 7/7: 1120 of 1120 images" in lines[-1]
         assert "0 min 00 s left" in lines[-1]
         validation = Batches(Discs(6, 2), model.nodes, NORMALISATION, CROP)
-        again = training.validate(model, validation, torch.float32)
+        again = validate(model, validation, torch.float32)
         assert again == pytest.approx(
             (best["validation_loss"], best["validation_deviation"]), rel=1e-6
         )
@@ -120,7 +121,7 @@ class TestLearning:
         batches = Batches(train, model.nodes, NORMALISATION, CROP)
         before = [x.clone() for x in model.state_dict().values()]
         model.eval()
-        training.observe(model, batches, SMALL, 1, torch.float32)
+        observe(model, batches, SMALL, 1, torch.float32)
         changed = [
             name
             for (name, x), y in zip(model.state_dict().items(), before, strict=True)
@@ -132,9 +133,9 @@ class TestLearning:
         )
         norm = model.encoder.stem[1]
         once = norm.running_mean.clone()
-        training.observe(model, batches, SMALL, 1, torch.float32)
+        observe(model, batches, SMALL, 1, torch.float32)
         torch.testing.assert_close(norm.running_mean, once, rtol=0, atol=0)
-        training.observe(model, batches, SMALL, 2, torch.float32)
+        observe(model, batches, SMALL, 2, torch.float32)
         assert not torch.equal(norm.running_mean, once)
 
     def test_statistics_are_held_from_the_epoch_that_was_asked_for(self):
@@ -316,6 +317,6 @@ def test_statistics_are_of_the_finite_values():
     pairs = Discs(3, 1)
     values = pairs.mu(range(3))
     values = values[np.isfinite(values)].astype(float)
-    mean, std = training.profile_statistics(pairs)
+    mean, std = profile_statistics(pairs)
     assert mean == pytest.approx(values.mean())
     assert std == pytest.approx(values.std())

@@ -16,6 +16,7 @@ from pix2prof.profiles import PA_ARRAY, sma_grid
 from pix2prof.queries import Answers
 from pix2prof.sdss import PIXSCALE, mu_to_intensity
 from pix2prof.transformer import TransformerNetwork, shape_error
+from pix2prof.validation import profile_statistics
 
 CROP = 48
 NORMALISATION = Normalisation(0.0, 1.0, kind="asinh", softening=0.02)
@@ -132,7 +133,7 @@ def test_dropout_is_of_its_generator_alone():
 def trained():
     train, validation = Discs(320, 1), Discs(48, 2)
     config = ModelConfig(decoder="transformer", latent=32, layers=2, max_sma=25.6, dropout=0)
-    model = build_model(config, *training.profile_statistics(train), seed=1)
+    model = build_model(config, *profile_statistics(train), seed=1)
     history = training.fit(
         model, train, validation, TRAIN, normalisation=NORMALISATION, crop=CROP,
         log=lambda line: None,
@@ -187,7 +188,8 @@ def test_errors_hold_where_they_were_not_fitted(said):
     said, mu, _ = said
     known = torch.isfinite(mu) & torch.isfinite(said["mu"])
     inside = ((said["mu"] - mu).abs() < said["mu_err"])[known]
-    assert 0.55 < inside.float().mean() < 0.8
+    wide = ((said["mu"] - mu).abs() < said["mu_err_95"])[known]
+    assert 0.55 < inside.float().mean() < 0.8 < wide.float().mean()
 
 
 def test_comes_back_from_disk_and_writes_tables_with_errors(trained, tmp_path):
@@ -196,7 +198,9 @@ def test_comes_back_from_disk_and_writes_tables_with_errors(trained, tmp_path):
     save_model(trained[0], tmp_path / "m", normalisation=asdict(NORMALISATION), crop=CROP)
     loaded, card = load_model(tmp_path / "m")
     assert card["model"]["decoder"] == "transformer"
-    torch.testing.assert_close(loaded.calibration, trained[0].calibration)
+    torch.testing.assert_close(
+        loaded.calibration.factors, trained[0].calibration.factors, rtol=1e-3, atol=0
+    )
     ours, theirs = loaded.predict(images(3))[0], trained[0].predict(images(3))[0]
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0.05, equal_nan=True)
     table = predict_file(save(tmp_path / "g.fits", galaxy()), load(tmp_path / "m"))
