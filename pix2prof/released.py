@@ -1,15 +1,7 @@
-"""Networks on disk: found by name or by folder, told apart by their weights.
-
-    python -m pix2prof.released > start.json
-
-writes the name and the SHA-256 of the weights that ``train.start`` names, or null.
-"""
+"""Networks on disk: found by name or by folder, told apart by their weights."""
 
 import hashlib
-import json
 from pathlib import Path
-
-from . import config
 
 WEIGHTS = Path(__file__).parent / "weights"
 WEIGHTS_FILE = "model.safetensors"
@@ -66,12 +58,3 @@ def identity(name):
         return None
     weights = (find_model(name) / WEIGHTS_FILE).read_bytes()
     return {"name": str(name), "sha256": hashlib.sha256(weights).hexdigest()}
-
-
-def main():
-    """Print what ``train.start`` of the project's parameters stands for."""
-    print(json.dumps(identity(config.load().train.start)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,11 +1,10 @@
-import json
 from dataclasses import asdict, replace
 
 import pytest
 import torch
 from test_training import CROP, NORMALISATION, SMALL, Discs, run, same
 
-from pix2prof import config, released, training
+from pix2prof import released, training
 from pix2prof.checkpoint import ResumeError
 from pix2prof.config import ModelConfig
 from pix2prof.networks import build_model, load_model, save_model
@@ -117,11 +116,3 @@ def test_identity_follows_the_weights(trained, tmp_path):
     other = build_model(OWN, 0.0, 1.0, seed=9)
     save_model(other, trained.parent / "other", normalisation=asdict(NORMALISATION))
     assert released.identity(trained.parent / "other")["sha256"] != said["sha256"]
-
-
-def test_the_stage_that_watches_it_says_what_the_parameters_name(trained, monkeypatch, capsys):
-    for start in (None, str(trained)):
-        found = replace(config.Config(), train=config.TrainConfig(start=start))
-        monkeypatch.setattr(config, "load", lambda found=found: found)
-        released.main()
-        assert json.loads(capsys.readouterr().out) == released.identity(start)
