@@ -14,9 +14,9 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from pix2prof import paths
-from pix2prof.ablation_figures import choices
+from pix2prof.figures.ablations import choices
+from pix2prof.figures.style import save_figure
 from pix2prof.output import replacing
-from pix2prof.style import save_figure
 
 VARIANTS = paths.project() / "docs" / "ablations" / "variants.yaml"
 NUMBERS = {
@@ -152,7 +152,7 @@ def _cell(values):
 
 
 def figure(runs, variants):
-    """Draw them, see `pix2prof.ablation_figures.choices`."""
+    """Draw them, see `pix2prof.figures.ablations.choices`."""
     names = ordered(runs, variants)
     growing = {1.0: errors(runs[names[0]])}
     for name in names[1:]:

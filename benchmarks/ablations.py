@@ -24,16 +24,17 @@ import numpy as np
 import torch
 from ruamel.yaml import YAML
 
-from pix2prof import paths, training
-from pix2prof.batches import batches_for
+from pix2prof import paths
 from pix2prof.config import load
-from pix2prof.dataset import Pairs, examples, load_survey
-from pix2prof.evaluation import predict_pairs
+from pix2prof.dataset.stored import Pairs, examples, load_survey
+from pix2prof.metrics.evaluation import predict_pairs
+from pix2prof.model.precision import choose_dtype
 from pix2prof.networks import build_model
 from pix2prof.output import replacing
-from pix2prof.precision import choose_dtype
-from pix2prof.predict import Predictor
-from pix2prof.validation import profile_statistics, validate
+from pix2prof.predict.arrays import Predictor
+from pix2prof.training import loop as training
+from pix2prof.training.batches import batches_for
+from pix2prof.training.validation import profile_statistics, validate
 
 SETTINGS = paths.project() / "docs" / "ablations"
 BATCH = 64
@@ -45,7 +46,7 @@ class Some:
 
     Parameters
     ----------
-    pairs : pix2prof.dataset.Pairs
+    pairs : pix2prof.dataset.stored.Pairs
     n : int
     """
 
@@ -93,7 +94,7 @@ def prepare(config, survey, share, scaled):
     Parameters
     ----------
     config : pix2prof.config.Config
-    survey : pix2prof.dataset.Survey
+    survey : pix2prof.dataset.stored.Survey
     share : float
         Of the training galaxies.
     scaled : bool
@@ -103,7 +104,7 @@ def prepare(config, survey, share, scaled):
     -------
     model : torch.nn.Module
     pairs, validation
-    normalisation : pix2prof.dataset.Normalisation
+    normalisation : pix2prof.dataset.stored.Normalisation
     """
     bands = config.model.bands
     pairs, validation = (examples(survey, split, bands) for split in ("train", "validation"))
@@ -159,7 +160,7 @@ def run(name, seed, changes, config, survey, work, *, images=None, minutes=None)
         Of the variant.
     config : pix2prof.config.Config
         Without them.
-    survey : pix2prof.dataset.Survey
+    survey : pix2prof.dataset.stored.Survey
     work : Path
         Where its checkpoints are while it is under way.
     images : int, optional

@@ -19,14 +19,15 @@ import time
 import numpy as np
 import torch
 
-from pix2prof import isophotes, paths
-from pix2prof.batches import AnnotatedBatches
-from pix2prof.dataset import SPLITS, Pairs, load_survey
-from pix2prof.measured import RowFlag
-from pix2prof.photometry import PARAMETERS, structural_parameters
-from pix2prof.predict import describe_images, load
+from pix2prof import paths
+from pix2prof.dataset.stored import SPLITS, Pairs, load_survey
+from pix2prof.isophotes import method as isophotes
+from pix2prof.isophotes.measured import RowFlag
+from pix2prof.photometry.parameters import PARAMETERS, structural_parameters
+from pix2prof.predict.arrays import describe_images, load
 from pix2prof.profiles import profile_table, sma_grid
 from pix2prof.sdss import BANDS
+from pix2prof.training.batches import AnnotatedBatches
 
 BATCH = 32
 PERCENTILES = (50, 90, 99, 100)

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from statistics import median
 
-from pix2prof.fits import mock_hdus
-from pix2prof.mock import mock_galaxy
+from pix2prof.images.fits import mock_hdus
+from pix2prof.mock.simulation import mock_galaxy
 
 
 def measure(command):

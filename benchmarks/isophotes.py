@@ -23,11 +23,11 @@ from agreement import LIMIT, deviation
 from astropy.io import fits
 from repeats import photons_alone, scatter_of_draws, shift_of_starts
 
-from pix2prof.isophotes import Flag, measure
-from pix2prof.mock import mock_galaxy
+from pix2prof.compare.peers import Target, photutils_ellipse
+from pix2prof.compare.runs import on_grid
+from pix2prof.isophotes.method import Flag, measure
+from pix2prof.mock.simulation import mock_galaxy
 from pix2prof.paths import real_folder
-from pix2prof.peer_runs import on_grid
-from pix2prof.peers import Target, photutils_ellipse
 from pix2prof.profiles import MAX_STEPS, read_profile
 
 LIMITS = (26.0, 25.0)

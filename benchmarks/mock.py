@@ -14,15 +14,15 @@ import time
 import numpy as np
 from printing import show
 
-from pix2prof.frames import adaptive_sigma, fwhm_per_sigma
-from pix2prof.galaxies import Galaxy, Spheroid, total_flux
-from pix2prof.mock import mock_galaxy
-from pix2prof.psf import survey_psf
-from pix2prof.realism import sky_statistics
-from pix2prof.rendering import render
+from pix2prof.mock.frames import adaptive_sigma, fwhm_per_sigma
+from pix2prof.mock.galaxies import Galaxy, Spheroid, total_flux
+from pix2prof.mock.psf import survey_psf
+from pix2prof.mock.realism import sky_statistics
+from pix2prof.mock.rendering import render
+from pix2prof.mock.simulation import mock_galaxy
+from pix2prof.mock.sky import add_noise, draw_conditions
+from pix2prof.mock.sources import add_stars
 from pix2prof.sdss import BANDS, PIXSCALE, flux_to_mag
-from pix2prof.sky import add_noise, draw_conditions
-from pix2prof.sources import add_stars
 
 
 def timed(arguments):

@@ -5,8 +5,8 @@ import os
 import numpy as np
 from astropy.io import fits
 
-from pix2prof.fits import mock_hdus
-from pix2prof.mock import mock_galaxy
+from pix2prof.images.fits import mock_hdus
+from pix2prof.mock.simulation import mock_galaxy
 from pix2prof.sdss import BANDS
 
 SHARED = 8

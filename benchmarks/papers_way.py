@@ -12,7 +12,7 @@ import torch
 from astropy.io import fits
 from torch.nn import functional
 
-from pix2prof.crops import centre_crop
+from pix2prof.dataset.crops import centre_crop
 from pix2prof.profiles import SMA_STEP
 
 
@@ -27,7 +27,7 @@ def profile(network, image):
 
     Parameters
     ----------
-    network : pix2prof.model.Pix2Prof
+    network : pix2prof.model.paper.Pix2Prof
         Of decoder ``gru``, see `plainly`.
     image : numpy.ndarray of float32, shape (H, W)
         Normalised.
@@ -63,9 +63,9 @@ def predict(path, network, normalisation, crop, out):
     Parameters
     ----------
     path, out : path-like
-    network : pix2prof.model.Pix2Prof
+    network : pix2prof.model.paper.Pix2Prof
         See `plainly`.
-    normalisation : pix2prof.normalisation.Normalisation
+    normalisation : pix2prof.dataset.normalisation.Normalisation
     crop : int
         Side of the network's images [px].
     """

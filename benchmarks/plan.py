@@ -12,7 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
-from pix2prof.progress import duration
+from pix2prof.many.progress import duration
 
 SIZES = (10**5, 10**7, 10**8)
 

@@ -15,12 +15,12 @@ from agreement import LIMIT, deviation
 from astropy.table import QTable
 
 import pix2prof
-from pix2prof import metrics
-from pix2prof.gallery import Panel, real_galaxies
+from pix2prof.figures.gallery import Panel, real_galaxies
+from pix2prof.figures.style import save_figure
+from pix2prof.metrics import deviations as metrics
 from pix2prof.output import replacing
 from pix2prof.paths import real_folder
 from pix2prof.profiles import MU_UNIT, read_profile
-from pix2prof.style import save_figure
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -5,10 +5,10 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from pix2prof.contours import fit
-from pix2prof.isophotes import measure
-from pix2prof.mock import generators
-from pix2prof.sky import add_noise, draw_conditions
+from pix2prof.isophotes.contours import fit
+from pix2prof.isophotes.method import measure
+from pix2prof.mock.simulation import generators
+from pix2prof.mock.sky import add_noise, draw_conditions
 
 LIMIT = 25.5
 STARTS = (0.05, 0.4, 0.8)
@@ -20,7 +20,7 @@ def photons_alone(seed, index, truth, draw=None):
     Parameters
     ----------
     seed, index : int
-        As in `pix2prof.mock.mock_galaxy`.
+        As in `pix2prof.mock.simulation.mock_galaxy`.
     truth : numpy.ndarray
         Its noise-free images, shape (3, F, F) [nanomaggies per pixel].
     draw : int, optional
@@ -91,7 +91,7 @@ def shift_of_starts(images, **known):
     images : array_like
         Shape (B, H, W).
     **known
-        As `pix2prof.isophotes.measure` takes.
+        As `pix2prof.isophotes.method.measure` takes.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def shift_of_starts(images, **known):
         def started(*given, start=start, **options):
             return fit(*given, **{"start": start, **options})
 
-        with patch("pix2prof.isophotes.fit", started):
+        with patch("pix2prof.isophotes.method.fit", started):
             other = measure(images, **known).mu
         apart = torch.where(usual < LIMIT, (other - usual).abs(), torch.nan)
         shifts.append(apart.nanmedian(-1).values)

@@ -28,16 +28,16 @@ import speed_sizes
 import torch
 from printing import Log, show
 
-from pix2prof.batches import batches_for
 from pix2prof.config import DataConfig, ModelConfig, TrainConfig
 from pix2prof.cores import available_cores
-from pix2prof.dataset import Pairs
+from pix2prof.dataset.building import build_survey
+from pix2prof.dataset.stored import Pairs
 from pix2prof.memory import keep_memory
+from pix2prof.model.precision import choose_dtype
 from pix2prof.networks import build_model
-from pix2prof.precision import choose_dtype
-from pix2prof.survey import build_survey
-from pix2prof.training import train_epoch
-from pix2prof.validation import profile_statistics
+from pix2prof.training.batches import batches_for
+from pix2prof.training.loop import train_epoch
+from pix2prof.training.validation import profile_statistics
 
 CROP = speed_reference.CROP
 TRAINED = (

@@ -17,11 +17,11 @@ from torch.ao.quantization import get_default_qconfig_mapping, quantize_dynamic
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 from torch.utils.flop_counter import FlopCounterMode
 
-from pix2prof import packing
-from pix2prof.packing import pack_encoder
-from pix2prof.predict import load, predict_images
-from pix2prof.predictions import predict_files
-from pix2prof.resnet import binned
+from pix2prof.model import packing
+from pix2prof.model.packing import pack_encoder
+from pix2prof.model.resnet import binned
+from pix2prof.predict.arrays import load, predict_images
+from pix2prof.predict.files import predict_files
 
 STEPS = 100
 BATCHES = {"cuda": (32, 128, 512, 1024), "cpu": (8, 32)}

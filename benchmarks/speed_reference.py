@@ -10,12 +10,12 @@ import torch
 from astropy.io import fits
 from mock_files import link_images, make_images
 
-from pix2prof.crops import centre_crop
-from pix2prof.model import Pix2Prof
+from pix2prof.dataset.crops import centre_crop
+from pix2prof.many.runner import predict_task, run_many
+from pix2prof.model.paper import Pix2Prof
+from pix2prof.model.precision import choose_dtype
 from pix2prof.networks import save_model
-from pix2prof.precision import choose_dtype
-from pix2prof.predict import load, predict_images
-from pix2prof.runner import predict_task, run_many
+from pix2prof.predict.arrays import load, predict_images
 
 CROP = 256
 LENGTHS = (400, 1024)

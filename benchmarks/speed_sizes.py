@@ -12,11 +12,11 @@ from mock_files import link_images, make_images
 from watched import watch
 
 from pix2prof.cores import available_cores
-from pix2prof.cutouts import read_item
-from pix2prof.inputs import find_items
-from pix2prof.predictions import predict_stamps
-from pix2prof.stamps import make_stamp, stamp_side
-from pix2prof.tasks import loaded
+from pix2prof.images.inputs import find_items
+from pix2prof.many.tasks import loaded
+from pix2prof.predict.cutouts import read_item
+from pix2prof.predict.files import predict_stamps
+from pix2prof.predict.stamps import make_stamp, stamp_side
 
 DISTINCT = 24
 FEW = 4

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from pix2prof import paths
-from pix2prof.batches import batches_for
-from pix2prof.crops import centre_crop
-from pix2prof.dataset import Pairs, load_survey
-from pix2prof.mock import mock_galaxy
+from pix2prof.dataset.crops import centre_crop
+from pix2prof.dataset.stored import Pairs, load_survey
+from pix2prof.mock.simulation import mock_galaxy
 from pix2prof.networks import load_model, save_model
-from pix2prof.predict import describe_images, load
+from pix2prof.predict.arrays import describe_images, load
 from pix2prof.released import find_model
+from pix2prof.training.batches import batches_for
 
 SEED = 4
 REACH = 30

@@ -34,11 +34,11 @@ from printing import Log, show
 from watched import watch
 
 from pix2prof.cores import available_cores
-from pix2prof.inputs import find_items
-from pix2prof.parts import PROFILES, read_results
-from pix2prof.predict import load, predict_images
-from pix2prof.progress import duration
-from pix2prof.runner import predict_task
+from pix2prof.images.inputs import find_items
+from pix2prof.many.parts import PROFILES, read_results
+from pix2prof.many.progress import duration
+from pix2prof.many.runner import predict_task
+from pix2prof.predict.arrays import load, predict_images
 
 DAMAGED = 50
 DISTINCT = 2000
@@ -62,7 +62,7 @@ def parts_of_the_work(images, model, seconds):
     images : Path
         Folder of images.
     model : str
-        As `pix2prof.predict.load` takes it.
+        As `pix2prof.predict.arrays.load` takes it.
     seconds : float
         For each.
 

@@ -20,11 +20,11 @@ import torch
 from mock_files import make_images
 from printing import show
 
-from pix2prof.inputs import find_items
-from pix2prof.photometry import TOGETHER, note_parameters
-from pix2prof.predict import describe_images, load
-from pix2prof.predictions import predict_stamps
-from pix2prof.runner import predict_task
+from pix2prof.images.inputs import find_items
+from pix2prof.many.runner import predict_task
+from pix2prof.photometry.parameters import TOGETHER, note_parameters
+from pix2prof.predict.arrays import describe_images, load
+from pix2prof.predict.files import predict_stamps
 
 COLUMNS = (
     "model", "network", "reading", "tables", "structure", "alone", "Arrow", "share",
@@ -37,7 +37,7 @@ def one_model(name, folder, n, repeats):
     Parameters
     ----------
     name : str
-        As `pix2prof.predict.load` takes it.
+        As `pix2prof.predict.arrays.load` takes it.
     folder : Path
         Of images.
     n : int
@@ -67,7 +67,7 @@ def one_model(name, folder, n, repeats):
 
     network = best(lambda: describe_images(arrays[0], model, covered=arrays[1]))
     reading = best(lambda: task.prepare(items))
-    with mock.patch("pix2prof.predictions.describe_images", lambda *_, **__: said):
+    with mock.patch("pix2prof.predict.files.describe_images", lambda *_, **__: said):
         rows = task.finish(prepared).rows
         pairs = [(cutout.image, stamp) for cutout, stamp in prepared]
         tables = best(lambda: task.finish(prepared))

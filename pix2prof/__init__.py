@@ -7,12 +7,12 @@ __version__ = "0.1.0"
 __all__ = ["ImageError", "load", "measure", "predict_file", "predict_files", "predict_images"]
 
 _HOMES = {
-    "ImageError": "fits",
-    "load": "predict",
-    "measure": "isophotes",
-    "predict_file": "predictions",
-    "predict_files": "predictions",
-    "predict_images": "predict",
+    "ImageError": "images.fits",
+    "load": "predict.arrays",
+    "measure": "isophotes.method",
+    "predict_file": "predict.files",
+    "predict_files": "predict.files",
+    "predict_images": "predict.arrays",
 }
 
 

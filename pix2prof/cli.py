@@ -4,9 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import __version__, commands
-from .arguments import count, positive
-from .fetch_command import add_fetch
+from . import __version__
+from .commands import actions as commands
+from .commands.arguments import count, positive
+from .commands.fetch import add_fetch
 
 SOURCES = """\
 An image is a FITS file: plain, gzip, bzip2 or fpack. A FOLDER is searched with those below it; a

@@ -12,12 +12,12 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from . import __version__
-from .decoders import DECODERS
-from .isophote_network import IsophoteNetwork
-from .model import Pix2Prof
+from .isophote_network.network import IsophoteNetwork
+from .model.decoders import DECODERS
+from .model.paper import Pix2Prof
+from .model.transformer import TransformerNetwork
 from .output import replacing
 from .released import WEIGHTS_FILE
-from .transformer import TransformerNetwork
 
 CONFIG_FILE = "config.json"
 CARD = ("version", "model", "normalisation", "provenance", "sha256")

@@ -9,24 +9,19 @@ from dataclasses import asdict, dataclass, replace
 
 from astropy.table import QTable
 
-from pix2prof import (
-    comparison,
-    comparison_tables,
-    config,
-    dataset,
-    evaluation,
-    paths,
-    peers,
-    predict,
-    released,
-    survey,
-    training,
-)
-from pix2prof.fits import mock_hdus
-from pix2prof.mock import mock_galaxy
+from pix2prof import config, paths, released
+from pix2prof.compare import comparison, peers
+from pix2prof.compare import summaries as comparison_tables
+from pix2prof.dataset import building as survey
+from pix2prof.dataset import stored as dataset
+from pix2prof.images.fits import mock_hdus
+from pix2prof.metrics import evaluation
+from pix2prof.mock.simulation import mock_galaxy
 from pix2prof.networks import save_model
 from pix2prof.output import replacing
-from pix2prof.starting import begin_network
+from pix2prof.predict import arrays as predict
+from pix2prof.training import loop as training
+from pix2prof.training.starting import begin_network
 
 TOY = "notebooks/toy.yaml"
 
@@ -73,7 +68,7 @@ def begin(size="toy"):
 
 
 def open_survey(run):
-    """Open the survey of `run` (stage ``data``); see `pix2prof.dataset.load_survey`."""
+    """Open the survey of `run` (stage ``data``); see `pix2prof.dataset.stored.load_survey`."""
     if run.toy and not run.paths.survey.is_dir():
         survey.build_survey(run.config.data, run.paths.survey, run.paths.scratch)
     return dataset.load_survey(run.paths.survey)
@@ -88,12 +83,12 @@ def train(run, sky):
     ----------
     run : Run
         With the sections ``model`` and ``train``.
-    sky : pix2prof.dataset.Survey
+    sky : pix2prof.dataset.stored.Survey
         The survey.
 
     Returns
     -------
-    model : pix2prof.model.Pix2Prof
+    model : pix2prof.model.paper.Pix2Prof
         With the weights of the lowest validation loss, in evaluation mode.
     history : astropy.table.QTable
         The learning curve, one row an epoch.
@@ -158,7 +153,7 @@ def _trained(run):
 
 
 def open_model(run):
-    """Open the network of `run`; see `pix2prof.predict.load`."""
+    """Open the network of `run`; see `pix2prof.predict.arrays.load`."""
     _trained(run)
     return predict.load(run.paths.model)
 
@@ -182,14 +177,14 @@ def evaluate(run, sky, model):
     ----------
     run : Run
         With the section ``evaluate``.
-    sky : pix2prof.dataset.Survey
+    sky : pix2prof.dataset.stored.Survey
         The survey.
-    model : pix2prof.predict.Predictor
+    model : pix2prof.predict.arrays.Predictor
         As `open_model` gives it.
 
     Returns
     -------
-    result : pix2prof.evaluation.Evaluation
+    result : pix2prof.metrics.evaluation.Evaluation
     """
     result = evaluation.evaluate(model, sky, run.config.evaluate, open_training(run))
     evaluation.save_evaluation(result, run.paths.results, run.paths.predictions)
@@ -197,7 +192,7 @@ def evaluate(run, sky, model):
 
 
 def open_evaluation(run):
-    """Read the evaluation of `run`; see `pix2prof.evaluation.load_evaluation`."""
+    """Read the evaluation of `run`; see `pix2prof.metrics.evaluation.load_evaluation`."""
     if run.toy and not (run.paths.predictions / "test.npz").is_file():
         evaluate(run, open_survey(run), open_model(run))
     return evaluation.load_evaluation(run.paths.results, run.paths.predictions)
@@ -228,12 +223,12 @@ def compare(run, sky):
     ----------
     run : Run
         With the section ``compare``.
-    sky : pix2prof.dataset.Survey
+    sky : pix2prof.dataset.stored.Survey
         The survey.
 
     Returns
     -------
-    mock, real : pix2prof.comparison.Comparison
+    mock, real : pix2prof.compare.comparison.Comparison
         Kept in ``data/comparison``, summed up in ``results/comparison``; `real` has no image
         where there is no folder of them.
     """

@@ -33,7 +33,7 @@ COLUMNS = {
     "growth_err": (u.nmgy, "its standard error"),
     "n_used": (None, "pixels of the image behind the row"),
     "n_masked": (None, "pixels excluded from the row"),
-    "flag": (None, "bit field, see pix2prof.isophotes.RowFlag"),
+    "flag": (None, "bit field, see pix2prof.isophotes.method.RowFlag"),
 }
 """Column name -> (unit, description), in the order they are written."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 from astropy.table import QTable
 
-from pix2prof.comparison import Comparison
+from pix2prof.compare.comparison import Comparison
 from pix2prof.profiles import sma_grid
 
 OFFSETS = (0.5, 0.02, 0.1)

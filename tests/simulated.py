@@ -5,11 +5,11 @@ from functools import cache
 import numpy as np
 from scipy.special import gamma, gammaincinv
 
-from pix2prof.light_fits import sersic
+from pix2prof.photometry.light_fits import sersic
+from pix2prof.photometry.propagation import SOURCES, TO_TRUTH
+from pix2prof.photometry.stacked import ELLIPTICITY_ERR, MAG, MAX_MU_ERR
 from pix2prof.profiles import profile_table, sma_grid
-from pix2prof.propagation import SOURCES, TO_TRUTH
 from pix2prof.sdss import flux_to_mag, mu_to_intensity
-from pix2prof.stacked import ELLIPTICITY_ERR, MAG, MAX_MU_ERR
 
 SMA = sma_grid(1024)
 

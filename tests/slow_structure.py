@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import curve_fit
 
-from pix2prof.light_fits import (
+from pix2prof.photometry.light_fits import (
     DISC_FROM,
     MIN_ROWS,
     MISFIT,
@@ -12,8 +12,8 @@ from pix2prof.light_fits import (
     SERSIC_ROWS,
     sersic,
 )
+from pix2prof.photometry.stacked import MAG, MAX_MU_ERR
 from pix2prof.sdss import ZEROPOINT, mu_to_intensity
-from pix2prof.stacked import MAG, MAX_MU_ERR
 
 
 def values(table):

@@ -12,10 +12,10 @@ from astropy.table import QTable
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from pix2prof.ablation_figures import choices
 from pix2prof.config import DataConfig, ModelConfig, TrainConfig
-from pix2prof.dataset import PROFILE_KEYS, Survey
-from pix2prof.normalisation import Normalisation
+from pix2prof.dataset.normalisation import Normalisation
+from pix2prof.dataset.stored import PROFILE_KEYS, Survey
+from pix2prof.figures.ablations import choices
 from pix2prof.profiles import sma_grid
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -10,7 +10,7 @@ from tiny import galaxy, save, save_tiny_model
 
 PREDICT = """
 import sys
-from pix2prof.runner import predict_task, run_many
+from pix2prof.many.runner import predict_task, run_many
 if __name__ == "__main__":
     model, images, out = sys.argv[1:]
     run_many(predict_task(model), [images], out, processes=2, batch_size=1, part_items=1)
@@ -18,7 +18,7 @@ if __name__ == "__main__":
 SURVEY = """
 import os, sys
 from pix2prof.config import DataConfig
-from pix2prof.survey import build_survey
+from pix2prof.dataset.building import build_survey
 if __name__ == "__main__":
     os.environ["PIX2PROF_WORKERS"] = "2"
     config = DataConfig(n_galaxies=900, n_validation=2, n_test=3, field=128, crop=64, margin=8)

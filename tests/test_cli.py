@@ -10,7 +10,7 @@ from astropy.table import QTable
 from tiny import galaxy, save, save_tiny_model
 
 from pix2prof.cli import main
-from pix2prof.images import read_image
+from pix2prof.images.image import read_image
 from pix2prof.names import unique_names
 from pix2prof.output import replacing
 from pix2prof.profiles import PA_ARRAY, PA_SKY, read_profile

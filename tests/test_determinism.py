@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from pix2prof.isophotes import measure
-from pix2prof.mock import mock_galaxy
-from pix2prof.precision import choose_dtype
-from pix2prof.predict import describe_images, load
+from pix2prof.isophotes.method import measure
+from pix2prof.mock.simulation import mock_galaxy
+from pix2prof.model.precision import choose_dtype
+from pix2prof.predict.arrays import describe_images, load
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

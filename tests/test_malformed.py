@@ -9,10 +9,10 @@ from astropy.io import fits
 from malformed import PACKED, WAYS, card, write
 from tiny import galaxy, save_tiny_model
 
-from pix2prof.fits import ImageError, open_image
-from pix2prof.inputs import find_items
-from pix2prof.parts import read_results
-from pix2prof.runner import predict_task, run_many
+from pix2prof.images.fits import ImageError, open_image
+from pix2prof.images.inputs import find_items
+from pix2prof.many.parts import read_results
+from pix2prof.many.runner import predict_task, run_many
 
 EACH = 75
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pix2prof.config import ModelConfig
-from pix2prof.model import Pix2Prof
+from pix2prof.model.paper import Pix2Prof
 from pix2prof.networks import build_model, load_model, make_network, save_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")

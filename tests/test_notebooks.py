@@ -5,6 +5,7 @@ import ast
 import nbformat
 import pytest
 from conftest import ROOT
+from imports import imported
 from ruamel.yaml import YAML
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -64,22 +65,7 @@ def test_a_stage_depends_on_every_module_it_imports(stage):
     reached, queue = set(), list(listed)
     while queue:
         module = queue.pop()
-        if module in reached | PLUMBING or not (ROOT / module).is_file():
-            continue
-        reached.add(module)
-        for node in ast.parse((ROOT / module).read_text()).body:
-            queue += [f"pix2prof/{name}.py" for name in imported(node)]
-    known = {f"pix2prof/{path.name}" for path in (ROOT / "pix2prof").glob("*.py")}
-    assert (reached & known) - listed - PLUMBING == set()
-
-
-def imported(node):
-    if isinstance(node, ast.ImportFrom) and node.level and not node.module:
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.level:
-        return [node.module]
-    if isinstance(node, ast.ImportFrom) and node.module == "pix2prof":
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.module.startswith("pix2prof."):
-        return [node.module.removeprefix("pix2prof.")]
-    return []
+        if module not in reached | PLUMBING:
+            reached.add(module)
+            queue += [str(path.relative_to(ROOT)) for path in imported(ROOT / module)]
+    assert reached == listed

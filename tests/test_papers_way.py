@@ -5,9 +5,9 @@ import papers_way
 import pytest
 import torch
 
-from pix2prof.mock import mock_galaxy
-from pix2prof.model import Pix2Prof
-from pix2prof.predict import load, predict_images
+from pix2prof.mock.simulation import mock_galaxy
+from pix2prof.model.paper import Pix2Prof
+from pix2prof.predict.arrays import load, predict_images
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -5,8 +5,8 @@ from plan import gpu_rate, limits, plan
 from survey import account
 from tiny import galaxy, save
 
-from pix2prof.parts import Parts
-from pix2prof.rows import failure, schema
+from pix2prof.many.parts import Parts
+from pix2prof.many.rows import failure, schema
 
 MEASURED = {
     "model": "paper", "cores": 2, "rate": 100.0, "read": 200.0, "tables": 200.0, "memory": 1.0,

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from astropy.io import fits
 
-from pix2prof.model import Pix2Prof
+from pix2prof.dataset.normalisation import Normalisation
+from pix2prof.model.paper import Pix2Prof
 from pix2prof.networks import save_model
-from pix2prof.normalisation import Normalisation
 
 
 def save_tiny_model(folder):

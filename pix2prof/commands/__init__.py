@@ -1,0 +1,9 @@
+"""What `pix2prof predict | measure | mock | fetch` do.
+
+actions
+    What the commands of the command line do.
+arguments
+    Numbers on the command line, refused where they make no sense.
+fetch
+    ``pix2prof fetch``: images of a place, and galaxies of PROBES, from public archives.
+"""

@@ -1,0 +1,230 @@
+"""What the commands of the command line do.
+
+Each function imports what it needs, so that no command waits for the modules of another.
+"""
+
+import contextlib
+import gc
+import sys
+
+
+@contextlib.contextmanager
+def quick_imports():
+    """Import without garbage collections, and keep what was imported out of later ones.
+
+    Torch and astropy make hundreds of thousands of objects, none of which is garbage; to go
+    through them again and again, and at the end of the process, is a fifth of a cold start.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
+def say(text):
+    """Tell the user something, on standard error."""
+    print(f"pix2prof: {text}", file=sys.stderr, flush=True)
+
+
+def predict(args):
+    """Predict the profiles of images with a network.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Of ``pix2prof predict``, see `pix2prof.cli.build_parser`.
+
+    Returns
+    -------
+    status : int
+        0 when all was done, 1 when something failed.
+    """
+    if _is_many(args, args.images):
+        from ..many.dispatch import start_server
+        from ..many.runner import predict_task
+        from ..many.tasks import PredictTask
+
+        if not (args.workers or args.scheduler):
+            start_server(PredictTask.modules)  # while the model is loaded here
+        task = predict_task(args.model, args.precision, **_options(args))
+        return _run_many(args, task, args.images, {"--plot": args.plot})
+    with quick_imports():
+        from ..images.fits import ImageError
+        from ..names import unique_names
+        from ..output import refuse_overwriting, replacing
+        from ..predict.arrays import load
+        from ..predict.files import predict_files
+        from ..profiles import write_profile
+
+    paths = _different(args.images)
+    names = unique_names(paths)
+    refuse_overwriting(paths, (args.out / f"{name}.{args.format or 'ecsv'}" for name in names))
+    model = load(args.model)
+    failed = []
+    predictions = predict_files(paths, model, precision=args.precision, **_options(args))
+    for name, prediction in zip(names, predictions, strict=True):
+        try:
+            if prediction.error is not None:
+                raise prediction.error
+            path = args.out / f"{name}.{args.format or 'ecsv'}"
+            with replacing(path) as aside:
+                write_profile(prediction.profile, aside)
+            if args.plot:
+                with replacing(args.out / f"{name}.png") as aside:
+                    _plot(prediction, aside)
+        except (ImageError, OSError) as error:
+            say(f"error: {error}")
+            failed.append(prediction.path)
+            continue
+        for flag in prediction.profile.meta["flags"]:
+            say(f"{prediction.path}: note: {flag}")
+        print(path, flush=True)
+    say(f"{len(paths) - len(failed)} of {len(paths)} profiles written to {args.out}")
+    if failed:
+        say(f"failed: {', '.join(failed)}")
+    return int(bool(failed))
+
+
+def _plot(prediction, path):
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    from ..figures.gallery import profile_page
+
+    meta = prediction.profile.meta
+    figure = profile_page(
+        prediction.stamp.data,
+        prediction.profile,
+        title=meta["object"],
+        band=meta["band"],
+        ellipses=prediction.ellipses,
+    )
+    figure.savefig(path, dpi=150)
+    pyplot.close(figure)
+
+
+def measure(args):
+    """Measure the profiles of images with the classical method.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Of ``pix2prof measure``, see `pix2prof.cli.build_parser`.
+
+    Returns
+    -------
+    status : int
+        0 when all was done, 1 when something failed.
+    """
+    if _is_many(args, [args.image]):
+        from ..many.runner import measure_task
+
+        if args.format == "prof":
+            raise ValueError("--format prof is for a single image; use ecsv or fits")
+        unused = {"--mask": args.mask, "--forced-on": args.forced_on}
+        return _run_many(args, measure_task(**_options(args)), [args.image], unused)
+    from ..names import unique_names
+    from ..output import refuse_overwriting, replacing
+    from ..predict.measuring import measure_file
+    from ..profiles import write_profile
+
+    suffix = args.format or "ecsv"
+    others = [path for path in _different([args.image, *args.forced_on]) if path != args.image]
+    paths = [args.image, *others]
+    names = unique_names(paths)
+    refuse_overwriting(paths, (args.out / f"{name}.{suffix}" for name in names))
+    tables = measure_file(args.image, mask=args.mask, forced_on=others, **_options(args))
+    for path, name, table in zip(paths, names, tables, strict=True):
+        for flag in table.meta["flags"]:
+            say(f"{path}: note: {flag}")
+        with replacing(args.out / f"{name}.{suffix}") as aside:
+            write_profile(table, aside)
+        print(args.out / f"{name}.{suffix}", flush=True)
+    return 0
+
+
+def mock(args):
+    """Write mock galaxies as FITS images.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Of ``pix2prof mock``, see `pix2prof.cli.build_parser`.
+
+    Returns
+    -------
+    status : int
+        0 when all was done, 1 when something failed.
+    """
+    from ..many.mocking import CATALOGUE, write_mocks
+
+    done = write_mocks(args.number, args.seed, args.out, field=args.field, **_road(args))
+    _say_done(args, done, "galaxies", args.out / CATALOGUE)
+    return int(bool(done.failures))
+
+
+def _run_many(args, task, sources, unused):
+    from ..many.runner import run_many
+
+    for option, value in unused.items():
+        if value:
+            raise ValueError(f"{option} is for single images, not for many at once; leave it out")
+    done = run_many(
+        task,
+        sources,
+        args.out,
+        format=args.format or "parquet",
+        **_road(args),
+    )
+    _say_done(args, done, "profiles", args.out / "profiles")
+    return int(bool(done.failures))
+
+
+def _roads(args):
+    return {name: getattr(args, name) for name in ("processes", "workers", "scheduler")}
+
+
+def _road(args):
+    roads = _roads(args)
+    asked = [f"--{name}" for name, value in roads.items() if value]
+    if len(asked) > 1:
+        raise ValueError(f"{' and '.join(asked)} exclude one another; give one of them")
+    return {**roads, "retry_failed": args.retry_failed}
+
+
+def _say_done(args, done, what, where):
+    before = done.items - done.done
+    say(
+        f"{done.rows} {what} of {done.done} items written to {where}"
+        + (f"; {before} were done before" if before else "")
+    )
+    if done.failures:
+        say(f"{done.failures} failures, see {args.out / 'failures.parquet'}")
+
+
+def _is_many(args, sources):
+    from ..images.inputs import is_collection
+
+    many = any(map(is_collection, sources)) or args.hdu == "all"
+    many = many or args.format == "parquet" or any(_roads(args).values())
+    if args.retry_failed and not many:
+        raise ValueError(
+            "--retry-failed is for many images at once; one image is always done anew"
+        )
+    return many
+
+
+def _options(args):
+    return {
+        name: getattr(args, name) for name in ("pixscale", "zeropoint", "band", "centre", "hdu")
+    }
+
+
+def _different(paths):
+    return list({path.resolve(): path for path in reversed(paths)}.values())[::-1]

@@ -1,0 +1,13 @@
+"""Beyond the paper: isophotes, with networks that propose and judge.
+
+familiarity
+    How unlike the training set an image is, from numbers that say what it is like.
+finder
+    The finder: from an image, where the galaxy's centre is and which pixels are not its own.
+network
+    Beyond the paper: a network that proposes, isophotes that are read, a network that judges.
+oddities
+    What can be odd about an image: numbers that tell galaxies of the training kind from others.
+reader
+    The reader: along the isophotes, from what the image says at each radius to the profile.
+"""

@@ -1,0 +1,360 @@
+"""Beyond the paper: a network that proposes, isophotes that are read, a network that judges.
+
+The finder says where the centre is and which pixels are other sources, the classical method fits
+and reads the isophotes, and the reader writes the profile from what it read and from what it has
+learnt of galaxies, with an error at every radius.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..isophotes import method as isophotes
+from ..isophotes.background import pixel_noise
+from ..isophotes.measured import RowFlag
+from ..model.calibration import ERRORS, N_BINS, Calibration, in_order, radial_bins, wide
+from ..model.growth import light
+from ..profiles import MAX_STEPS
+from .familiarity import Familiarity
+from .finder import WIDTHS, Finder, finder_loss
+from .oddities import NAMES, PARTS, oddities
+from .reader import LOG_SCALES, Reader, Reading, reader_loss, reading
+
+MEMORY = 1024
+RECALLED = 96
+FAMILIAR = 1500
+DRAWS = 3
+SIDES = (128, 256, 448)
+"""Sides of the images on which errors are calibrated [px]."""
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """What the network says of B galaxies, on the profile's grid of T steps.
+
+    Attributes
+    ----------
+    mu, mu_err, mu_err_95 : torch.Tensor, shape (B, T)
+        And half-widths of the intervals that hold 68.27 and 95 per cent [mag arcsec^-2]; NaN from
+        the end on.
+    ellipticity, pa : torch.Tensor, shape (B, T)
+        Without unit; [deg] counter-clockwise from +x.
+    n_within : torch.Tensor of int, shape (B,)
+        Rows that the image's S/N supports; further out the profile is inferred.
+    centre : torch.Tensor, shape (B, 2)
+        (x, y) [px].
+    foreign : torch.Tensor of bool, shape (B, H, W)
+        Pixels taken to be other sources.
+    strangeness : torch.Tensor, shape (B,)
+        How unlike the training set the images are, see `Familiarity` and
+        `pix2prof.isophote_network.oddities.oddities`; over 1 is strange, NaN is not known.
+    """
+
+    mu: torch.Tensor
+    mu_err: torch.Tensor
+    mu_err_95: torch.Tensor
+    ellipticity: torch.Tensor
+    pa: torch.Tensor
+    n_within: torch.Tensor
+    centre: torch.Tensor
+    foreign: torch.Tensor
+    strangeness: torch.Tensor
+
+    @property
+    def below_cut(self):
+        """True on rows beyond the S/N cut, shape (B, T)."""
+        row = torch.arange(self.mu.shape[1], device=self.mu.device)
+        return row >= self.n_within[:, None]
+
+
+class IsophoteNetwork(nn.Module):
+    """Finder, isophotes and reader.
+
+    Parameters
+    ----------
+    faintest : float
+        Surface brightness at which a profile ends [mag arcsec^-2].
+
+    Attributes
+    ----------
+    bands : None
+        It takes an image in any one band.
+    smallest, multiple : int
+        It takes images of any side that is at least the one and a multiple of the other [px].
+    """
+
+    normalise = "none"
+    bands = None
+    n_steps = MAX_STEPS
+    smallest = 128
+    multiple = 2 ** len(WIDTHS)
+
+    def __init__(self, faintest=28.0):
+        super().__init__()
+        self.kwargs = {"decoder": "isophote", "faintest": faintest}
+        self.faintest = faintest
+        self.finder = Finder()
+        self.reader = Reader(self.finder.width)
+        self.calibration = Calibration(2 * (N_BINS + 1))
+        self.familiar = Familiarity(len(NAMES), PARTS)
+        self.memory = []
+
+    @property
+    def device(self):
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def rows(self):
+        """Rows of the profile's grid at which the reader writes."""
+        return self.reader.rows
+
+    def read(self, images, covered=None, dtype=torch.float32):
+        """Find, and read the isophotes; nothing of it is differentiated.
+
+        Parameters
+        ----------
+        images : torch.Tensor, shape (B, H, W)
+            [nanomaggies per pixel]
+        covered : torch.Tensor of bool, shape (B, H, W), optional
+            False where there is nothing to read. Default: everywhere there is.
+        dtype : torch.dtype
+            Of the finder's convolutions.
+
+        Returns
+        -------
+        found : pix2prof.isophote_network.finder.Found
+            With gradients in training.
+        measured : pix2prof.isophotes.method.Isophotes
+        noise : torch.Tensor, shape (B,)
+        """
+        found = self.finder(images, dtype)
+        with torch.no_grad():
+            foreign = found.foreign > 0
+            if covered is not None:
+                foreign = foreign | ~covered
+            measured = isophotes.measure(images, near=found.centre, mask=foreign)
+        return found, measured, pixel_noise(images)
+
+    def begin_epoch(self):
+        """Forget what was read in the epoch before: the finder has moved on."""
+        self.memory = []
+
+    def observe(self, batch, dtype=torch.float32):
+        """Pass a batch, as for `loss`, through the layers that take statistics of it."""
+        self.finder(batch[0], dtype)
+
+    def loss(self, batch, config, generator, of_dropout=None, dtype=torch.float32):
+        """Loss of a training step.
+
+        The finder learns from this batch. The reader, which is quick where measuring is slow,
+        learns from a draw of everything that was read in this epoch.
+
+        Parameters
+        ----------
+        batch : sequence of torch.Tensor
+            As `pix2prof.training.batches.AnnotatedBatches` loads them.
+        config : pix2prof.config.TrainConfig
+        generator : numpy.random.Generator
+            Draws from the memory.
+        of_dropout
+            Not used: nothing is dropped.
+        dtype : torch.dtype
+
+        Returns
+        -------
+        loss : torch.Tensor
+        squares : float
+            Sum of the squared errors over nodes within the S/N cut [mag^2 arcsec^-4].
+        n_nodes : int
+            How many they are.
+        """
+        images, covered, masks, centres, mu, ellipticity, n_within = batch
+        found, measured, noise = self.read(images, covered, dtype)
+        loss = finder_loss(found, centres, masks)
+        targets = self._targets(mu, ellipticity, n_within)
+        read = self._reading(found, measured, noise)
+        self.memory = [*self.memory, (*read, *targets)][-MEMORY // len(images) :]
+        recalled = [torch.cat(parts) for parts in zip(*self.memory, strict=True)]
+        drawn = generator.permutation(len(recalled[0]))[:RECALLED]
+        drawn = torch.from_numpy(drawn).to(self.device)
+        recalled = [x[drawn] for x in recalled]
+        read, targets = Reading(*recalled[:-3]), recalled[-3:]
+        of_reader, error = reader_loss(self.reader(read), read, *targets)
+        within = targets[1] & torch.isfinite(targets[0])
+        return loss + of_reader, error[within].square().sum().item(), int(within.sum())
+
+    def judge(self, batch, dtype=torch.float32):
+        """Errors of a batch.
+
+        Returns
+        -------
+        squares : float
+            Sum of the squared errors over nodes within the S/N cut [mag^2 arcsec^-4].
+        n_nodes : int
+            How many they are.
+        deviations : torch.Tensor, shape (B,)
+            Median absolute deviation of each profile within the cut [mag arcsec^-2].
+        """
+        images, covered, _, _, mu, _, n_within = batch
+        said = self.profiles(images, covered, dtype)
+        row = torch.arange(mu.shape[1], device=mu.device)
+        error = (said.mu - mu).abs().masked_fill(row >= n_within[:, None], math.nan)
+        at_nodes = error[:, self.rows]
+        at_nodes = at_nodes[torch.isfinite(at_nodes)]
+        return at_nodes.square().sum().item(), len(at_nodes), error.nanmedian(1).values
+
+    @torch.no_grad()
+    def calibrate(self, train, validation, dtype=torch.float32):
+        """Scale the errors, and learn what an image of the training set is like.
+
+        Errors are scaled so that 68.27 and 95 per cent of the validation set's deviations lie
+        within, in `N_BINS` shares of the way from the centre to the S/N cut, and one beyond, as
+        far as the truth is brighter than the end of a profile; on whole images of `SIDES`, the
+        wide ones apart from those that hardly show the sky. What is familiar are images of the
+        sizes and edges of training, of the training set at most `FAMILIAR`, of the validation set
+        `DRAWS` of each.
+
+        Parameters
+        ----------
+        train, validation : pix2prof.training.batches.AnnotatedBatches
+        dtype : torch.dtype
+        """
+        generator = np.random.default_rng(0)
+        usual = [
+            self._oddities(*batch[:2], dtype)
+            for batch in in_order(train, FAMILIAR, generator=generator)
+        ]
+        others = [
+            self._oddities(*batch[:2], dtype)
+            for batch in in_order(validation, generator=generator, draws=DRAWS)
+        ]
+        self.familiar.learn(torch.cat(usual), torch.cat(others))
+        ratios, places = [], []
+        for side in {*(side for side in SIDES if side < validation.crop), validation.crop}:
+            for batch in in_order(replace(validation, crop=side)):
+                images, covered, _, _, mu, *_ = (x.to(self.device) for x in batch)
+                said, scale, of_rows = self._with_scale(images, covered, dtype)
+                known = torch.isfinite(said.mu) & (mu < self.faintest)
+                ratios.append(((said.mu - mu).abs() / scale)[known])
+                places.append(of_rows[known])
+        self.calibration.learn(torch.cat(ratios), torch.cat(places))
+
+    @torch.no_grad()
+    def profiles(self, images, covered=None, dtype=torch.float32):
+        """Profiles of images.
+
+        Parameters
+        ----------
+        images : torch.Tensor, shape (B, H, W)
+            [nanomaggies per pixel], finite, H and W multiples of 32.
+        covered : torch.Tensor of bool, shape (B, H, W), optional
+            False where an image was padded. Default: it was not.
+        dtype : torch.dtype
+            Of the finder's convolutions.
+
+        Returns
+        -------
+        Profiles
+        """
+        return self._with_scale(images, covered, dtype)[0]
+
+    def _with_scale(self, images, covered, dtype):
+        """Profiles, the scales that are predicted, and the places of the calibration."""
+        found, measured, noise = self.read(images, covered, dtype)
+        written = self.reader(self._reading(found, measured, noise))
+        written = written.on_grid(self.rows, measured.mu.shape[1])
+        mu, row = (
+            written.mu(measured.intensity),
+            torch.arange(measured.mu.shape[1], device=self.device),
+        )
+        outside = written.within < 0
+        n_within = torch.where(outside.any(1), outside.int().argmax(1), mu.shape[1])
+        ended = (written.belief > self.faintest) & (row >= n_within[:, None])
+        n_rows = torch.where(ended.any(1), ended.int().argmax(1), mu.shape[1])
+        scale = written.log_scale.clamp(*LOG_SCALES).exp()
+        places = radial_bins(n_within, mu.shape[1]) + (N_BINS + 1) * wide(images, covered)
+        beyond = row >= n_rows[:, None]
+        pa = measured.pa.gather(1, _last_known(measured.pa))
+        said = Profiles(
+            mu.masked_fill(beyond, math.nan),
+            *(x.masked_fill(beyond, math.nan) for x in self.calibration(scale, places)),
+            written.ellipticity(measured.ellipticity).masked_fill(beyond, math.nan),
+            pa.masked_fill(beyond, math.nan),
+            n_within,
+            measured.centre,
+            found.foreign > 0,
+            self.familiar(oddities(images, found, measured, noise, covered)),
+        )
+        return said, scale, places
+
+    def predict(self, images, dtype=torch.float32):
+        """Profiles within the S/N cut, as `pix2prof.model.paper.Pix2Prof.predict` gives them.
+
+        Parameters
+        ----------
+        images : torch.Tensor, shape (B, 1, H, W)
+            [nanomaggies per pixel]
+        dtype : torch.dtype
+
+        Returns
+        -------
+        mu : torch.Tensor of float32, shape (B, T)
+        n_valid : torch.Tensor of int, shape (B,)
+        """
+        said = self.profiles(images[:, 0].to(self.device), None, dtype)
+        return said.mu.masked_fill(said.below_cut, math.nan), said.n_within
+
+    def describe(self, images, covered=None, dtype=torch.float32):
+        """All that the network says of images, by the names of the profile table's columns.
+
+        Parameters
+        ----------
+        images : torch.Tensor, shape (B, 1, H, W)
+            [nanomaggies per pixel]
+        covered : torch.Tensor of bool, shape (B, H, W), optional
+            False where an image was padded. Default: it was not.
+        dtype : torch.dtype
+
+        Returns
+        -------
+        dict of torch.Tensor, shape (B, T)
+            ``mu``, ``mu_err``, ``mu_err_95`` [mag arcsec^-2], ``ellipticity``, ``pa`` [deg],
+            ``intensity``, ``intensity_err`` [nanomaggies arcsec^-2], ``growth``, ``growth_err``
+            [nanomaggies], NaN from the end on; ``flag``, `RowFlag.BELOW_CUT` where the profile is
+            inferred rather than measured; ``strangeness`` of shape (B,) and ``centre`` of shape
+            (B, 2), see `Profiles`.
+        """
+        said = self.profiles(images[:, 0].to(self.device), covered, dtype)
+        return {
+            "mu": said.mu,
+            **{name: getattr(said, name) for name in ERRORS},
+            "ellipticity": said.ellipticity,
+            "pa": said.pa,
+            **light(said.mu, said.mu_err, said.ellipticity),
+            "flag": said.below_cut.int() * int(RowFlag.BELOW_CUT),
+            "strangeness": said.strangeness,
+            "centre": said.centre,
+        }
+
+    def _reading(self, found, measured, noise):
+        certainty = found.heat.detach().amax(1)
+        return reading(measured, noise, certainty, found.pooled.detach(), self.rows)
+
+    def _oddities(self, images, covered, dtype):
+        images, covered = images.to(self.device), covered.to(self.device)
+        found, measured, noise = self.read(images, covered, dtype)
+        return oddities(images, found, measured, noise, covered)
+
+    def _targets(self, mu, ellipticity, n_within):
+        mu = torch.where(mu < self.faintest + 1, mu, math.nan)
+        return mu[:, self.rows], self.rows < n_within[:, None], ellipticity[:, self.rows]
+
+
+def _last_known(values):
+    """Index of each element, or of the last finite one before it."""
+    at = torch.arange(values.shape[1], device=values.device)
+    return torch.where(torch.isfinite(values), at, 0).cummax(1).values

@@ -1,0 +1,15 @@
+"""From users' images to profiles: by a network, or the classical method.
+
+arrays
+    Images to profiles with a trained network, as arrays.
+bands
+    Images of one galaxy in several bands: which belong together, and whether none is missing.
+cutouts
+    From an item to what the network or the classical method reads: planes, cut-outs, bands.
+files
+    Files to profiles with a trained network: one FITS image, or any number of them.
+measuring
+    The classical method on users' own files: FITS images in, profile tables out.
+stamps
+    From a user's image to what the network learnt on: 0.396 arcsec, no sky, no gaps, one size.
+"""

@@ -1,0 +1,29 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from pix2prof.model.growth import light
+from pix2prof.profiles import sma_grid
+
+
+def test_growth_is_the_flux_of_its_profile_and_ellipticity():
+    sma, h = sma_grid(400), 4.0
+    mu = torch.tensor(20 + 2.5 / math.log(10) * sma / h, dtype=torch.float64)[None]
+    mu[:, 350:] = math.nan
+    said = light(mu, 0 * mu + 0.01, torch.full_like(mu, 0.4))
+    peak = 10 ** (0.4 * (22.5 - 20))
+    exact = 2 * math.pi * 0.6 * peak * h**2 * (1 - (1 + sma / h) * np.exp(-sma / h))
+    np.testing.assert_allclose(said["growth"][0, :350], exact[:350], rtol=0.02, atol=0.2)
+    assert said["growth"][:, 350:].isnan().all() and said["growth_err"][:, 350:].isnan().all()
+    assert said["intensity"][0, 0] == pytest.approx(peak * math.exp(-0.2 / h))
+    ratio = said["intensity_err"] / said["intensity"]
+    assert ratio[0, :350].tolist() == pytest.approx([0.01 * 0.4 * math.log(10)] * 350)
+
+
+def test_an_unknown_ellipticity_counts_as_round():
+    mu = torch.full((1, 20), 22.5)
+    unknown = light(mu, 0 * mu, torch.full_like(mu, math.nan))
+    assert torch.equal(unknown["growth"], light(mu, 0 * mu, 0 * mu)["growth"])
+    assert unknown["growth"][0, -1].item() == pytest.approx(math.pi * 16, rel=1e-5)
