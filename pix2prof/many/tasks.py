@@ -159,7 +159,7 @@ class PredictTask(Task):
             import torch
 
             torch.set_num_threads(self.threads)
-            keep_memory()
+            keep_memory(one_arena=True)
         return loaded(self.model)
 
     def prepare(self, items):
