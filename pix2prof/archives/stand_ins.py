@@ -194,9 +194,7 @@ def _observed(galaxy, band):
     for key, value in mock_hdus(galaxy, number)[0].header.items():
         if key[:5] in ("CTYPE", "CRVAL", "CRPIX"):
             header[key] = value
-    header.update(
-        {"CD1_1": -PIXSCALE / 3600, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": PIXSCALE / 3600}
-    )
+    header.update(_north_up(PIXSCALE))
     return galaxy.images[number] * np.float32(Z_OVER_I if band == "z" else 1), header
 
 
