@@ -1,6 +1,7 @@
 """The fixed normalisation of images: found from the training set, applied, kept."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,11 +33,11 @@ class Normalisation:
     softening: float = 0.02
 
     def normalise(self, images):
-        """Map images [nanomaggies per pixel] to the network's input; arrays or tensors."""
+        """Map images [nanomaggies per pixel] to the network's input; arrays or tensors, as typed."""
         if self.kind == "none":
             return images
         if self.kind == "asinh":
-            scale = 1.0 / np.arcsinh(self.high / self.softening)
+            scale = 1.0 / math.asinh(self.high / self.softening)  # a numpy float would widen
             scaled = images / self.softening
             return (
                 np.arcsinh(scaled) if isinstance(images, np.ndarray) else scaled.asinh()
