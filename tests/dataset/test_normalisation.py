@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from pix2prof.dataset.crops import centre_crop
 from pix2prof.dataset.normalisation import Normalisation, find_normalisation, save_normalisation
@@ -21,14 +22,13 @@ def test_normalisation_maps_a_to_zero_and_b_to_one_and_clips():
     assert Normalisation(-1.0, 3.0).normalise(images) == pytest.approx([0, 0, 0.5, 1, 1])
 
 
-def test_normalisation_is_the_same_on_tensors():
-    torch = pytest.importorskip("torch")
+@pytest.mark.parametrize("kind", ["minmax", "asinh"])
+def test_normalisation_is_the_same_on_tensors_and_keeps_single_precision(kind):
     images = np.linspace(-2, 40, 50, dtype=np.float32)
-    for kind in ("minmax", "asinh"):
-        rule = Normalisation(-1.0, 30.0, kind)
-        assert rule.normalise(torch.tensor(images)).numpy() == pytest.approx(
-            rule.normalise(images), abs=1e-6
-        )
+    rule = Normalisation(-1.0, 30.0, kind)
+    array, tensor = rule.normalise(images), rule.normalise(torch.tensor(images))
+    assert tensor.numpy() == pytest.approx(array, abs=1e-6)
+    assert array.dtype == np.float32 and tensor.dtype == torch.float32
 
 
 def test_normalisation_round_trips(tmp_path):
