@@ -33,7 +33,7 @@ class Normalisation:
     softening: float = 0.02
 
     def normalise(self, images):
-        """Map images [nanomaggies per pixel] to the network's input; arrays or tensors, as typed."""
+        """Map images [nanomaggies per pixel], arrays or tensors, to the network's input."""
         if self.kind == "none":
             return images
         if self.kind == "asinh":
