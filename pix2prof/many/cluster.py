@@ -7,6 +7,12 @@ from .dispatch import start_server
 
 MISSING = "--workers and --scheduler need dask.distributed: pip install 'pix2prof[dask]'"
 THREADS = 2
+QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.monitor-interval": "1s",
+    "distributed.admin.tick.interval": "1s",
+}
+"""What Dask does by the clock, up to a hundred times a second, of its local processes: seldom."""
 
 
 class DaskWorkers:
@@ -80,7 +86,7 @@ def cluster(task, workers=None, scheduler=None, say=lambda text: None):
         if scheduler is None:
             method = start_server(("distributed", *task.modules)).get_start_method()
             key = "distributed.worker.multiprocessing-method"
-            stack.enter_context(dask.config.set({key: method}))
+            stack.enter_context(dask.config.set({**QUIET, key: method}))
             local = LocalCluster(
                 n_workers=workers, threads_per_worker=THREADS, processes=True,
                 dashboard_address=None, host="127.0.0.1",
