@@ -1,9 +1,12 @@
 """Memory that a process keeps while it works."""
 
+import contextlib
 import ctypes
+import os
 import sys
 
 TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8
+ONE_POOL = "MALLOC_ARENA_MAX"
 
 
 def keep_memory(one_arena=False):
@@ -26,3 +29,21 @@ def keep_memory(one_arena=False):
     mallopt(TRIM_THRESHOLD, 2**31 - 1)
     if one_arena:
         mallopt(ARENA_MAX, 1)
+
+
+@contextlib.contextmanager
+def one_pool():
+    """Have the programs that are started in this context share one pool among their threads.
+
+    `keep_memory` is too late for that in a process with threads: pools that are there stay in
+    use, and all but the first give memory back to the kernel whatever they are told. Where
+    `MALLOC_ARENA_MAX` is set already, it stays.
+    """
+    if ONE_POOL in os.environ:
+        yield
+        return
+    os.environ[ONE_POOL] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[ONE_POOL]

@@ -6,7 +6,12 @@ from ..cores import available_cores
 from .dispatch import start_server
 
 MISSING = "--workers and --scheduler need dask.distributed: pip install 'pix2prof[dask]'"
-THREADS = 2
+QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.monitor-interval": "1s",
+    "distributed.admin.tick.interval": "1s",
+}
+"""What Dask does by the clock, up to a hundred times a second, of its local processes: seldom."""
 
 
 class DaskWorkers:
@@ -44,8 +49,9 @@ class DaskWorkers:
 def cluster(task, workers=None, scheduler=None, say=lambda text: None):
     """Connect to a cluster, or start one of `workers` processes here.
 
-    A worker of two threads reads with one while it computes with the other; the arithmetic of
-    a local worker takes its share of the cores. Local workers are forked from one process that
+    A worker of two threads reads with one while it computes with the other. A local worker has
+    them where there are two cores for it, and its arithmetic takes its share of the cores; where
+    not, one worker reads while another computes. Local workers are forked from one process that
     has imported what they need: each on its own would spend seconds of a core on it.
 
     Parameters
@@ -80,10 +86,10 @@ def cluster(task, workers=None, scheduler=None, say=lambda text: None):
         if scheduler is None:
             method = start_server(("distributed", *task.modules)).get_start_method()
             key = "distributed.worker.multiprocessing-method"
-            stack.enter_context(dask.config.set({key: method}))
+            stack.enter_context(dask.config.set({**QUIET, key: method}))
             local = LocalCluster(
-                n_workers=workers, threads_per_worker=THREADS, processes=True,
-                dashboard_address=None, host="127.0.0.1",
+                n_workers=workers, threads_per_worker=min(2, threads_of(workers)),
+                processes=True, dashboard_address=None, host="127.0.0.1",
             )  # fmt: skip
             scheduler = stack.enter_context(local)
         client = stack.enter_context(Client(scheduler, timeout=30, set_as_default=False))

@@ -8,6 +8,7 @@ from itertools import islice
 from multiprocessing import forkserver
 
 from ..children import end_with_parent
+from ..memory import one_pool
 
 PATIENCE = 600.0
 AHEAD = 2
@@ -96,7 +97,8 @@ def start_server(modules):
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(modules))
-    forkserver.ensure_running()
+    with one_pool():
+        forkserver.ensure_running()
     return context
 
 

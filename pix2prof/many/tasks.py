@@ -159,7 +159,7 @@ class PredictTask(Task):
             import torch
 
             torch.set_num_threads(self.threads)
-            keep_memory(one_arena=True)
+            keep_memory()
         return loaded(self.model)
 
     def prepare(self, items):
