@@ -5,14 +5,18 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ..model.calibration import N_BINS, in_order, radial_bins, wide
+from ..model.calibration import N_BINS, in_order, radial_bins
+from ..profiles import SMA_STEP
+from ..sdss import PIXSCALE
 from .oddities import oddities
 
 FAMILIAR = 1500
 DRAWS = 3
 SIDES = (128, 256, 448)
 """Sides of the images on which errors are calibrated [px]."""
-N_PLACES = 2 * (N_BINS + 1)
+WIDE = 181
+"""Side from which on images count as wide [px]."""
+N_PLACES = 3 * (N_BINS + 1)
 
 
 @torch.no_grad()
@@ -70,22 +74,48 @@ def ratios(network, batches, dtype=torch.float32):
 def places(n_within, n_steps, images, covered=None):
     """Places that have factors of their own: fifths of the way to the S/N cut, and beyond it.
 
-    Wide images have theirs apart from those that hardly show the sky.
+    Galaxies whose cut lies on the image, so that their sky is seen, have theirs apart from those
+    that reach over its edges, and of these wide images have theirs apart from narrow ones.
 
     Parameters
     ----------
     n_within : torch.Tensor of int, shape (B,)
         Rows of each profile up to the cut.
     n_steps : int
-    images, covered
-        See `pix2prof.model.calibration.wide`.
+    images : torch.Tensor, shape (B, H, W)
+    covered : torch.Tensor of bool, shape (B, H, W), optional
+        Pixels that count. Default: all.
 
     Returns
     -------
     torch.Tensor of int, shape (B, n_steps)
-        0 to `N_PLACES` - 1.
+        0 to `N_PLACES` - 1: `N_BINS` + 1 for each of the three kinds.
     """
-    return radial_bins(n_within, n_steps) + (N_BINS + 1) * wide(images, covered)
+    if covered is None:
+        covered = torch.ones_like(images, dtype=torch.bool)
+    side = covered.flatten(1).sum(1).sqrt()
+    over = n_within * SMA_STEP > side / 2 * PIXSCALE
+    kind = torch.where(over, torch.where(side > WIDE, 1, 2), 0)
+    return radial_bins(n_within, n_steps) + (N_BINS + 1) * kind[:, None]
+
+
+def as_now(factors):
+    """Factors of all places, of a network whose errors were scaled by the width of images alone.
+
+    Parameters
+    ----------
+    factors : torch.Tensor, shape (2, K)
+        Of `pix2prof.model.calibration.Calibration`. Where they are of narrow and of wide images,
+        `N_BINS` + 1 each, galaxies whose sky is seen get those of the wide ones.
+
+    Returns
+    -------
+    torch.Tensor
+    """
+    if factors.shape[1] != 2 * (N_BINS + 1):
+        return factors
+    narrow, wide = factors.split(N_BINS + 1, 1)
+    return torch.cat((wide, wide, narrow), 1)
 
 
 def _oddities(network, images, covered, dtype):

@@ -14,7 +14,7 @@ from ..isophotes import method as isophotes
 from ..isophotes.background import pixel_noise
 from ..model.calibration import Calibration
 from ..profiles import MAX_STEPS
-from .calibrating import N_PLACES, learn_familiar, places, ratios
+from .calibrating import N_PLACES, as_now, learn_familiar, places, ratios
 from .familiarity import Familiarity
 from .finder import WIDTHS, Finder, finder_loss
 from .oddities import NAMES, PARTS, oddities
@@ -284,3 +284,10 @@ class IsophoteNetwork(nn.Module):
     def _targets(self, mu, ellipticity, n_within):
         mu = torch.where(mu < self.faintest + 1, mu, math.nan)
         return mu[:, self.rows], self.rows < n_within[:, None], ellipticity[:, self.rows]
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        """Take the errors' factors of before galaxies were told by how far they reach, too."""
+        name = f"{prefix}calibration.factors"
+        if name in state_dict:
+            state_dict[name] = as_now(state_dict[name])
+        super()._load_from_state_dict(state_dict, prefix, *args)
