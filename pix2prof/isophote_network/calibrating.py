@@ -14,9 +14,9 @@ FAMILIAR = 1500
 DRAWS = 3
 SIDES = (128, 256, 448)
 """Sides of the images on which errors are calibrated [px]."""
-WIDE = 181
-"""Side from which on images count as wide [px]."""
-N_PLACES = 3 * (N_BINS + 1)
+BETWEEN = (181, 339)
+"""Sides that part narrow images from middling and these from wide ones [px]."""
+N_PLACES = (2 + len(BETWEEN)) * (N_BINS + 1)
 
 
 @torch.no_grad()
@@ -75,7 +75,7 @@ def places(n_within, n_steps, images, covered=None):
     """Places that have factors of their own: fifths of the way to the S/N cut, and beyond it.
 
     Galaxies whose cut lies on the image, so that their sky is seen, have theirs apart from those
-    that reach over its edges, and of these wide images have theirs apart from narrow ones.
+    that reach over its edges, and these have theirs by the side of the image.
 
     Parameters
     ----------
@@ -89,13 +89,14 @@ def places(n_within, n_steps, images, covered=None):
     Returns
     -------
     torch.Tensor of int, shape (B, n_steps)
-        0 to `N_PLACES` - 1: `N_BINS` + 1 for each of the three kinds.
+        0 to `N_PLACES` - 1: `N_BINS` + 1 each for those whose sky is seen, and the others on
+        narrow, middling and wide images.
     """
     if covered is None:
         covered = torch.ones_like(images, dtype=torch.bool)
     side = covered.flatten(1).sum(1).sqrt()
     over = n_within * SMA_STEP > side / 2 * PIXSCALE
-    kind = torch.where(over, torch.where(side > WIDE, 1, 2), 0)
+    kind = over * (1 + sum(side > limit for limit in BETWEEN))
     return radial_bins(n_within, n_steps) + (N_BINS + 1) * kind[:, None]
 
 
@@ -115,7 +116,7 @@ def as_now(factors):
     if factors.shape[1] != 2 * (N_BINS + 1):
         return factors
     narrow, wide = factors.split(N_BINS + 1, 1)
-    return torch.cat((wide, wide, narrow), 1)
+    return torch.cat((wide, narrow, wide, wide), 1)
 
 
 def _oddities(network, images, covered, dtype):
