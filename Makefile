@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install autoprof repro compare paper isophote isophote-tune ablations test lint lock clean
+.PHONY: install autoprof repro compare paper isophote isophote-tune isophote-errors ablations test lint lock clean
 
 install: $(READY)
 
@@ -56,6 +56,14 @@ isophote: $(READY)
 
 isophote-tune: $(READY)
 	. "$(BIN)/activate" && dvc exp run --name isophote-tune $(TUNE:%=-S %)
+
+# Galaxies of a seed of their own, drawn to scale the errors by; the network comes from elsewhere.
+ERRORS := data.n_galaxies=402 data.n_validation=400 data.n_test=1 data.crop=448 \
+          data.small_share=0.3 data.seed=2023
+
+isophote-errors: $(READY)
+	. "$(BIN)/activate" && dvc exp run --name isophote-errors $(ERRORS:%=-S %) data
+	"$(BIN)/pix2prof" calibrate data/survey --label "$(ERRORS)" -o data/calibrated
 
 ablations: $(READY)
 	. "$(BIN)/activate" && dvc repro docs/ablations/dvc.yaml

@@ -29,12 +29,12 @@ from pix2prof.config import load
 from pix2prof.dataset.stored import Pairs, examples, load_survey
 from pix2prof.metrics.evaluation import predict_pairs
 from pix2prof.model.precision import choose_dtype
-from pix2prof.networks import build_model
 from pix2prof.output import replacing
 from pix2prof.predict.arrays import Predictor
 from pix2prof.training import loop as training
 from pix2prof.training.batches import batches_for
-from pix2prof.training.validation import profile_statistics, validate
+from pix2prof.training.starting import begin_network
+from pix2prof.training.validation import validate
 
 SETTINGS = paths.project() / "docs" / "ablations"
 BATCH = 64
@@ -89,7 +89,7 @@ def changed(config, changes):
 
 
 def prepare(config, survey, share, scaled):
-    """Make an untrained network and what it learns from.
+    """Make the network that a run begins with, and what it learns from.
 
     Parameters
     ----------
@@ -109,10 +109,11 @@ def prepare(config, survey, share, scaled):
     bands = config.model.bands
     pairs, validation = (examples(survey, split, bands) for split in ("train", "validation"))
     pairs = Some(pairs, max(1, round(share * len(pairs))))
-    units = profile_statistics(pairs) if scaled else (0.0, 1.0)
-    model = build_model(config.model, *units, seed=config.train.seed, bands=survey.bands)
-    kind = model.normalise or config.model.normalise
-    return model, pairs, validation, replace(survey.normalisation, kind=kind)
+    model, normalisation = begin_network(
+        config.model, config.train.start, pairs, survey.normalisation, seed=config.train.seed,
+        bands=survey.bands, units=None if scaled else (0.0, 1.0),
+    )  # fmt: skip
+    return model, pairs, validation, normalisation
 
 
 def images_in(seconds, config, survey, share, scaled):

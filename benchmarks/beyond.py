@@ -9,8 +9,9 @@ profiles as median / 90th / 99th percentile / maximum.
 Structural parameters are held against those of the true profiles, m_tot against the catalogue,
 and those of fits against the same fit to the truth over the same radii.
 
-Shares of the expert's values within the errors are given by fifth of the radius and by band, with
-the standard error of those of all bands, galaxies drawn anew.
+Shares of the expert's values within the errors are given by fifth of the radius and by band, and
+beyond the S/N cut those of the truth, with the standard error of those of all bands, galaxies
+drawn anew.
 """
 
 import argparse
@@ -166,41 +167,48 @@ def main():
     round_off = (pairs.profiles("expert_ellipticity") > 0.15) & shape
     angle = np.abs((values["pa"] - pairs.profiles("expert_pa") + 90) % 180 - 90)
     print(f"position angle (ellipticity > 0.15): median {np.nanmedian(angle[round_off]):.2f} deg")
-    coverage(values, expert, pairs)
-    beyond = (truth > 26) & (truth < 27.5) & ~within
-    inside = np.abs(values["network"] - truth) <= values["mu_err"]
-    print(f"beyond the cut, 26 to 27.5 (truth): 68 % interval holds {inside[beyond].mean():.3f}")
+    coverage(values, expert, truth, pairs)
     structure(tables, pairs)
 
 
-def coverage(values, expert, pairs):
-    """Print the share of expert values within the errors, by radial bin and band."""
+def coverage(values, expert, truth, pairs):
+    """Print the share of values within the errors, by radial bin and band, and beyond the cut."""
     row = np.arange(expert.shape[1])
     fifth = row * N_BINS // np.isfinite(expert).sum(1)[:, None]
     deviation = np.abs(values["network"] - expert)
-    known = np.isfinite(deviation)
+    bins = [np.isfinite(deviation) & (fifth == k) for k in range(N_BINS)]
+    beyond = (values["flag"] & RowFlag.BELOW_CUT > 0) & (truth > 26) & (truth < 27.5)
+    for label, error in COVERAGE.items():
+        print(f"{label} interval holds, by fifth of the radius, and along all of it:")
+        _print_shares(deviation <= values[error], bins, pairs)
+    deviation = np.abs(values["network"] - truth)
+    n_rows, beyond = beyond.sum(), beyond & np.isfinite(deviation)
+    print(f"beyond the cut, truth of 26 to 27.5: {n_rows} rows, a value on {beyond.sum()}")
+    for label, error in COVERAGE.items():
+        print(f"{label} interval holds of these:")
+        _print_shares(deviation <= values[error], [beyond], pairs)
+
+
+def _print_shares(inside, bins, pairs):
+    """Print shares by bin, for each band and for all, and the error of the latter."""
+    counts = np.stack([[(x & here).sum(1) for here in bins] for x in (inside, True)], -1)
+    for band in (*range(len(BANDS)), None):
+        here = slice(None) if band is None else pairs.band == band
+        print("  ", "all" if band is None else BANDS[band], _shares(counts[:, here].sum(1)))
     galaxies, galaxy = np.unique(pairs.galaxy, return_inverse=True)
     drawn = np.random.default_rng(0).multinomial(
         len(galaxies), np.full(len(galaxies), 1 / len(galaxies)), DRAWS
     )
-    for label, error in COVERAGE.items():
-        inside = known & (deviation <= values[error])
-        counts = np.stack(
-            [[(x & (fifth == k)).sum(1) for k in range(N_BINS)] for x in (inside, known)], -1
-        )  # (N_BINS, pairs, 2): how many are inside, and how many there are
-        print(f"{label} interval holds, by fifth of the radius, and along all of it:")
-        for band in (*range(len(BANDS)), None):
-            here = slice(None) if band is None else pairs.band == band
-            print("  ", "all" if band is None else BANDS[band], _shares(counts[:, here].sum(1)))
-        of_galaxies = np.zeros((len(galaxies), N_BINS, 2))
-        np.add.at(of_galaxies, galaxy, counts.swapaxes(0, 1))
-        spread = [_shares(np.tensordot(n, of_galaxies, 1), None) for n in drawn]
-        print("   +/-", " ".join(f"{x:.3f}" for x in np.std(spread, 0)))
+    of_galaxies = np.zeros((len(galaxies), len(bins), 2))
+    np.add.at(of_galaxies, galaxy, counts.swapaxes(0, 1))
+    spread = [_shares(np.tensordot(n, of_galaxies, 1), None) for n in drawn]
+    print("   +/-", " ".join(f"{x:.3f}" for x in np.std(spread, 0)))
 
 
 def _shares(counts, form="{:.3f}"):
-    """Share of the first of two counts (N_BINS, 2) in the second, by bin and over all."""
-    counts = np.concatenate((counts, counts.sum(0, keepdims=True)))
+    """Share of the first of two counts (K, 2) in the second, by bin and, of several, over all."""
+    if len(counts) > 1:
+        counts = np.concatenate((counts, counts.sum(0, keepdims=True)))
     shares = counts[:, 0] / counts[:, 1]
     return shares if form is None else " ".join(form.format(x) for x in shares)
 

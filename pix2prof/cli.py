@@ -1,4 +1,4 @@
-"""The command line: ``pix2prof predict | measure | mock | fetch``."""
+"""The command line: ``pix2prof predict | measure | mock | calibrate | fetch``."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 from . import __version__
 from .commands import actions as commands
 from .commands.arguments import count, positive
+from .commands.calibrate import add_calibrate
 from .commands.fetch import add_fetch
 
 SOURCES = """\
@@ -51,12 +52,14 @@ def main(argv=None):
 
 
 def build_parser():
-    """Build the argument parser of the four commands."""
+    """Build the argument parser of the five commands."""
     parser = argparse.ArgumentParser(
         prog="pix2prof", description="Surface-brightness profiles of galaxies from their images."
     )
     parser.add_argument("--version", action="version", version=f"pix2prof {__version__}")
-    subparsers = parser.add_subparsers(required=True, metavar="predict | measure | mock | fetch")
+    subparsers = parser.add_subparsers(
+        required=True, metavar="predict | measure | mock | calibrate | fetch"
+    )
 
     predict = subparsers.add_parser(
         "predict",
@@ -127,6 +130,7 @@ def build_parser():
     mock.add_argument("--field", default=512, type=count, help="side [px]; default 512")
     _add_run_options(mock, "many galaxies")
     mock.set_defaults(run=commands.mock)
+    add_calibrate(subparsers)
     add_fetch(subparsers)
     return parser
 

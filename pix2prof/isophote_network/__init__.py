@@ -1,5 +1,7 @@
 """Beyond the paper: isophotes, with networks that propose and judge.
 
+calibrating
+    After the training: what an image of the training set is like, and errors that hold.
 familiarity
     How unlike the training set an image is, from numbers that say what it is like.
 finder
@@ -8,6 +10,8 @@ network
     Beyond the paper: a network that proposes, isophotes that are read, a network that judges.
 oddities
     What can be odd about an image: numbers that tell galaxies of the training kind from others.
+profiles
+    What the isophote network says of galaxies, and how it reads as a table's columns.
 reader
     The reader: along the isophotes, from what the image says at each radius to the profile.
 """

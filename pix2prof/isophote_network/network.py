@@ -6,68 +6,23 @@ learnt of galaxies, with an error at every radius.
 """
 
 import math
-from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import nn
 
 from ..isophotes import method as isophotes
 from ..isophotes.background import pixel_noise
-from ..isophotes.measured import RowFlag
-from ..model.calibration import ERRORS, N_BINS, Calibration, in_order, radial_bins, wide
-from ..model.growth import light
+from ..model.calibration import Calibration
 from ..profiles import MAX_STEPS
+from .calibrating import N_PLACES, as_now, learn_familiar, places, ratios
 from .familiarity import Familiarity
 from .finder import WIDTHS, Finder, finder_loss
 from .oddities import NAMES, PARTS, oddities
+from .profiles import Profiles, last_known
 from .reader import LOG_SCALES, Reader, Reading, reader_loss, reading
 
 MEMORY = 1024
 RECALLED = 96
-FAMILIAR = 1500
-DRAWS = 3
-SIDES = (128, 256, 448)
-"""Sides of the images on which errors are calibrated [px]."""
-
-
-@dataclass(frozen=True)
-class Profiles:
-    """What the network says of B galaxies, on the profile's grid of T steps.
-
-    Attributes
-    ----------
-    mu, mu_err, mu_err_95 : torch.Tensor, shape (B, T)
-        And half-widths of the intervals that hold 68.27 and 95 per cent [mag arcsec^-2]; NaN from
-        the end on.
-    ellipticity, pa : torch.Tensor, shape (B, T)
-        Without unit; [deg] counter-clockwise from +x.
-    n_within : torch.Tensor of int, shape (B,)
-        Rows that the image's S/N supports; further out the profile is inferred.
-    centre : torch.Tensor, shape (B, 2)
-        (x, y) [px].
-    foreign : torch.Tensor of bool, shape (B, H, W)
-        Pixels taken to be other sources.
-    strangeness : torch.Tensor, shape (B,)
-        How unlike the training set the images are, see `Familiarity` and
-        `pix2prof.isophote_network.oddities.oddities`; over 1 is strange, NaN is not known.
-    """
-
-    mu: torch.Tensor
-    mu_err: torch.Tensor
-    mu_err_95: torch.Tensor
-    ellipticity: torch.Tensor
-    pa: torch.Tensor
-    n_within: torch.Tensor
-    centre: torch.Tensor
-    foreign: torch.Tensor
-    strangeness: torch.Tensor
-
-    @property
-    def below_cut(self):
-        """True on rows beyond the S/N cut, shape (B, T)."""
-        row = torch.arange(self.mu.shape[1], device=self.mu.device)
-        return row >= self.n_within[:, None]
 
 
 class IsophoteNetwork(nn.Module):
@@ -98,7 +53,7 @@ class IsophoteNetwork(nn.Module):
         self.faintest = faintest
         self.finder = Finder()
         self.reader = Reader(self.finder.width)
-        self.calibration = Calibration(2 * (N_BINS + 1))
+        self.calibration = Calibration(N_PLACES)
         self.familiar = Familiarity(len(NAMES), PARTS)
         self.memory = []
 
@@ -207,41 +162,27 @@ class IsophoteNetwork(nn.Module):
         at_nodes = at_nodes[torch.isfinite(at_nodes)]
         return at_nodes.square().sum().item(), len(at_nodes), error.nanmedian(1).values
 
-    @torch.no_grad()
     def calibrate(self, train, validation, dtype=torch.float32):
-        """Scale the errors, and learn what an image of the training set is like.
-
-        Errors are scaled so that 68.27 and 95 per cent of the validation set's deviations lie
-        within, in `N_BINS` shares of the way from the centre to the S/N cut, and one beyond, as
-        far as the truth is brighter than the end of a profile; on whole images of `SIDES`, the
-        wide ones apart from those that hardly show the sky. What is familiar are images of the
-        sizes and edges of training, of the training set at most `FAMILIAR`, of the validation set
-        `DRAWS` of each.
+        """Learn what an image of the training set is like, and scale the errors.
 
         Parameters
         ----------
         train, validation : pix2prof.training.batches.AnnotatedBatches
+            See `pix2prof.isophote_network.calibrating`.
         dtype : torch.dtype
         """
-        generator = np.random.default_rng(0)
-        usual = [
-            self._oddities(*batch[:2], dtype)
-            for batch in in_order(train, FAMILIAR, generator=generator)
-        ]
-        others = [
-            self._oddities(*batch[:2], dtype)
-            for batch in in_order(validation, generator=generator, draws=DRAWS)
-        ]
-        self.familiar.learn(torch.cat(usual), torch.cat(others))
-        ratios, places = [], []
-        for side in {*(side for side in SIDES if side < validation.crop), validation.crop}:
-            for batch in in_order(replace(validation, crop=side)):
-                images, covered, _, _, mu, *_ = (x.to(self.device) for x in batch)
-                said, scale, of_rows = self._with_scale(images, covered, dtype)
-                known = torch.isfinite(said.mu) & (mu < self.faintest)
-                ratios.append(((said.mu - mu).abs() / scale)[known])
-                places.append(of_rows[known])
-        self.calibration.learn(torch.cat(ratios), torch.cat(places))
+        learn_familiar(self, train, validation, dtype)
+        self.scale_errors(validation, dtype)
+
+    def scale_errors(self, batches, dtype=torch.float32):
+        """Scale the errors so that they hold on a set that was not trained on.
+
+        Parameters
+        ----------
+        batches : pix2prof.training.batches.AnnotatedBatches
+        dtype : torch.dtype
+        """
+        self.calibration.learn(*ratios(self, batches, dtype))
 
     @torch.no_grad()
     def profiles(self, images, covered=None, dtype=torch.float32):
@@ -260,36 +201,42 @@ class IsophoteNetwork(nn.Module):
         -------
         Profiles
         """
-        return self._with_scale(images, covered, dtype)[0]
+        return self.with_scale(images, covered, dtype)[0]
 
-    def _with_scale(self, images, covered, dtype):
-        """Profiles, the scales that are predicted, and the places of the calibration."""
+    @torch.no_grad()
+    def with_scale(self, images, covered=None, dtype=torch.float32):
+        """Profiles of images as `profiles` gives them, and what their errors are scaled from.
+
+        Returns
+        -------
+        said : Profiles
+        scale : torch.Tensor, shape (B, T)
+            Of the Laplace distribution of mu [mag arcsec^-2].
+        at : torch.Tensor of int, shape (B, T)
+            Place of the calibration, see `pix2prof.isophote_network.calibrating.places`.
+        """
         found, measured, noise = self.read(images, covered, dtype)
         written = self.reader(self._reading(found, measured, noise))
         written = written.on_grid(self.rows, measured.mu.shape[1])
-        mu, row = (
-            written.mu(measured.intensity),
-            torch.arange(measured.mu.shape[1], device=self.device),
-        )
+        mu = written.mu(measured.intensity)
+        row = torch.arange(mu.shape[1], device=self.device)
         outside = written.within < 0
         n_within = torch.where(outside.any(1), outside.int().argmax(1), mu.shape[1])
         ended = (written.belief > self.faintest) & (row >= n_within[:, None])
         n_rows = torch.where(ended.any(1), ended.int().argmax(1), mu.shape[1])
         scale = written.log_scale.clamp(*LOG_SCALES).exp()
-        places = radial_bins(n_within, mu.shape[1]) + (N_BINS + 1) * wide(images, covered)
-        beyond = row >= n_rows[:, None]
-        pa = measured.pa.gather(1, _last_known(measured.pa))
+        at = places(n_within, mu.shape[1], images, covered)
         said = Profiles(
-            mu.masked_fill(beyond, math.nan),
-            *(x.masked_fill(beyond, math.nan) for x in self.calibration(scale, places)),
-            written.ellipticity(measured.ellipticity).masked_fill(beyond, math.nan),
-            pa.masked_fill(beyond, math.nan),
+            mu,
+            *self.calibration(scale, at),
+            written.ellipticity(measured.ellipticity),
+            measured.pa.gather(1, last_known(measured.pa)),
             n_within,
             measured.centre,
             found.foreign > 0,
             self.familiar(oddities(images, found, measured, noise, covered)),
         )
-        return said, scale, places
+        return said.ended(row >= n_rows[:, None]), scale, at
 
     def predict(self, images, dtype=torch.float32):
         """Profiles within the S/N cut, as `pix2prof.model.paper.Pix2Prof.predict` gives them.
@@ -328,33 +275,19 @@ class IsophoteNetwork(nn.Module):
             inferred rather than measured; ``strangeness`` of shape (B,) and ``centre`` of shape
             (B, 2), see `Profiles`.
         """
-        said = self.profiles(images[:, 0].to(self.device), covered, dtype)
-        return {
-            "mu": said.mu,
-            **{name: getattr(said, name) for name in ERRORS},
-            "ellipticity": said.ellipticity,
-            "pa": said.pa,
-            **light(said.mu, said.mu_err, said.ellipticity),
-            "flag": said.below_cut.int() * int(RowFlag.BELOW_CUT),
-            "strangeness": said.strangeness,
-            "centre": said.centre,
-        }
+        return self.profiles(images[:, 0].to(self.device), covered, dtype).columns()
 
     def _reading(self, found, measured, noise):
         certainty = found.heat.detach().amax(1)
         return reading(measured, noise, certainty, found.pooled.detach(), self.rows)
 
-    def _oddities(self, images, covered, dtype):
-        images, covered = images.to(self.device), covered.to(self.device)
-        found, measured, noise = self.read(images, covered, dtype)
-        return oddities(images, found, measured, noise, covered)
-
     def _targets(self, mu, ellipticity, n_within):
         mu = torch.where(mu < self.faintest + 1, mu, math.nan)
         return mu[:, self.rows], self.rows < n_within[:, None], ellipticity[:, self.rows]
 
-
-def _last_known(values):
-    """Index of each element, or of the last finite one before it."""
-    at = torch.arange(values.shape[1], device=values.device)
-    return torch.where(torch.isfinite(values), at, 0).cummax(1).values
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        """Take the errors' factors of before galaxies were told by how far they reach, too."""
+        name = f"{prefix}calibration.factors"
+        if name in state_dict:
+            state_dict[name] = as_now(state_dict[name])
+        super()._load_from_state_dict(state_dict, prefix, *args)

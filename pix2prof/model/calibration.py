@@ -7,8 +7,6 @@ N_BINS = 5
 LEVELS = (0.6827, 0.95)
 ERRORS = ("mu_err", "mu_err_95")
 """Columns of the half-widths of the intervals that hold `LEVELS`."""
-WIDE = 181
-"""Side from which on images count as wide [px]."""
 BATCH = 12
 
 
@@ -53,24 +51,6 @@ def radial_bins(n_within, n_steps):
     row = torch.arange(n_steps, device=n_within.device)
     share = (row * N_BINS) // n_within.clamp(min=1)[:, None]
     return share.clamp(max=N_BINS)
-
-
-def wide(images, covered=None):
-    """Say which images are wide enough that more pixels make the errors hardly smaller.
-
-    Parameters
-    ----------
-    images : torch.Tensor, shape (B, H, W)
-    covered : torch.Tensor of bool, shape (B, H, W), optional
-        Pixels that count. Default: all.
-
-    Returns
-    -------
-    torch.Tensor of bool, shape (B, 1)
-    """
-    if covered is None:
-        covered = torch.ones_like(images, dtype=torch.bool)
-    return covered.flatten(1).sum(1, keepdim=True) > WIDE**2
 
 
 class Calibration(nn.Module):

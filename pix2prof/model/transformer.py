@@ -179,18 +179,21 @@ class TransformerNetwork(EncoderNetwork):
         deviations[known] = error.abs()
         return error.double().square().sum().item(), len(error), deviations.nanmedian(1).values
 
-    @torch.no_grad()
     def calibrate(self, train, validation, dtype=torch.float32):
-        """Scale the errors so that they hold on the validation set.
+        """Scale the errors so that they hold on the validation set; the other is not used."""
+        self.scale_errors(validation, dtype)
+
+    @torch.no_grad()
+    def scale_errors(self, batches, dtype=torch.float32):
+        """Scale the errors so that they hold on a set that was not trained on.
 
         Parameters
         ----------
-        train, validation : pix2prof.training.batches.Batches
-            The first is not used.
+        batches : pix2prof.training.batches.Batches
         dtype : torch.dtype
         """
         ratios, places = [], []
-        for batch in in_order(validation):
+        for batch in in_order(batches):
             images, targets, known = (x.to(self.device) for x in batch[:3])
             mu, scale, *_, n_valid = self._on_grid(images, dtype)
             width = targets.shape[1]

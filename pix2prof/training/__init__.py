@@ -8,6 +8,8 @@ checkpoint
     Checkpoints that survive a kill, a full disk and a damaged file.
 loop
     Training: the loop, and going on after an interruption.
+recalibrating
+    Errors of a trained network scaled anew, on galaxies that it has not learnt from.
 starting
     Where a training begins: at weights drawn anew, or at those of a trained network.
 validation

@@ -124,7 +124,7 @@ def fit(
             "train": asdict(config) | {"start": start},
             "normalisation": asdict(normalisation),
             "data": {"crop": crop, "epoch_images": size, "dtype": str(dtype)}
-            | {"train": _digest(train_pairs), "validation": _digest(validation_pairs)},
+            | {"train": digest(train_pairs), "validation": digest(validation_pairs)},
         }
         stored = load_checkpoint(checkpoint, log)
         if stored is not None:
@@ -270,6 +270,7 @@ def _copy(model):
     return {name: x.detach().cpu().clone() for name, x in model.state_dict().items()}
 
 
-def _digest(pairs):
+def digest(pairs):
+    """Say which pairs they are: how many, and the start of a SHA-256 of their profiles."""
     mu = np.ascontiguousarray(pairs.mu(np.arange(len(pairs))))
     return f"{len(pairs)} pairs, {hashlib.sha256(mu.tobytes()).hexdigest()[:16]}"

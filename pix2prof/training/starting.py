@@ -14,7 +14,7 @@ class StartError(ValueError):
     """A network that training cannot begin with."""
 
 
-def begin_network(config, start, pairs, normalisation, *, seed, bands=None):
+def begin_network(config, start, pairs, normalisation, *, seed, bands=None, units=None):
     """Make the network that is to be trained, and say how its images are normalised.
 
     Parameters
@@ -32,6 +32,9 @@ def begin_network(config, start, pairs, normalisation, *, seed, bands=None):
         Of the weights that are drawn.
     bands : sequence of str, optional
         Of the survey.
+    units : tuple of float, optional
+        Mean and standard deviation of profiles for weights that are drawn anew [mag arcsec^-2].
+        Default: those of the training set.
 
     Returns
     -------
@@ -47,7 +50,8 @@ def begin_network(config, start, pairs, normalisation, *, seed, bands=None):
         If there is no network at `start`.
     """
     if start is None:
-        model = build_model(config, *profile_statistics(pairs), seed=seed, bands=bands)
+        units = units or profile_statistics(pairs)
+        model = build_model(config, *units, seed=seed, bands=bands)
         return model, replace(normalisation, kind=model.normalise or config.normalise)
     trained = load(start)
     there = trained.network.kwargs

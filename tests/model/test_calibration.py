@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pix2prof.model.calibration import LEVELS, Calibration, radial_bins, wide
+from pix2prof.model.calibration import LEVELS, Calibration, radial_bins
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -51,13 +51,3 @@ def test_the_wider_interval_holds_the_narrower():
 def test_bins_are_fifths_of_the_way_to_the_end_and_what_lies_beyond():
     bins = radial_bins(torch.tensor([10, 0]), 12)
     assert bins.tolist() == [[0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], [0] + [5] * 11]
-
-
-def test_wide_images_are_told_by_the_pixels_that_count():
-    assert [wide(torch.zeros(2, n, n)).flatten().tolist() for n in (128, 192)] == [
-        [False, False],
-        [True, True],
-    ]
-    covered = torch.ones((1, 224, 224), dtype=torch.bool)
-    covered[:, :, 120:] = False
-    assert not wide(torch.zeros(1, 224, 224), covered).any()

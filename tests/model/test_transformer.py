@@ -3,6 +3,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
+from discs import Discs
 
 from pix2prof.config import ModelConfig, TrainConfig
 from pix2prof.dataset.normalisation import Normalisation
@@ -13,7 +14,6 @@ from pix2prof.networks import build_model, load_model, save_model
 from pix2prof.predict.arrays import load
 from pix2prof.predict.files import predict_file
 from pix2prof.profiles import PA_ARRAY, sma_grid
-from pix2prof.sdss import PIXSCALE, mu_to_intensity
 from pix2prof.training import loop as training
 from pix2prof.training.batches import Batches
 from pix2prof.training.validation import profile_statistics
@@ -23,38 +23,6 @@ NORMALISATION = Normalisation(0.0, 1.0, kind="asinh", softening=0.02)
 TRAIN = TrainConfig(images=960, batch_size=8, lr=1e-3, precision="float32", wobble=1.0, seed=5)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-class Discs:
-    """Exponential discs with exact profiles down to 26 mag arcsec^-2."""
-
-    def __init__(self, n, seed):
-        generator = np.random.default_rng(seed)
-        self.centre = generator.uniform(19.0, 22.0, n)
-        self.length = generator.uniform(1.0, 2.5, n)
-        self.noise = generator.normal(0.0, 0.005, (n, 56, 56))
-        self.ellipticity, self.pa = generator.uniform(0, 0.7, n), generator.uniform(0, 180, n)
-
-    def __len__(self):
-        return len(self.centre)
-
-    def images(self, indices):
-        y, x = np.mgrid[:56, :56] - 27.5
-        turn = np.radians(self.pa[indices, None, None])
-        along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-        across = across / (1 - self.ellipticity[indices, None, None])
-        radius = np.hypot(along, across) * PIXSCALE
-        mu = self.centre[indices, None, None] + 1.0857 * radius / self.length[indices, None, None]
-        return (mu_to_intensity(mu) * PIXSCALE**2 + self.noise[indices]).astype(np.float32)
-
-    def mu(self, indices):
-        mu = self.centre[indices, None] + 1.0857 * sma_grid() / self.length[indices, None]
-        return np.where(mu > 26, np.nan, mu).astype(np.float32)
-
-    def ellipses(self, indices):
-        shape = len(indices), len(sma_grid())
-        values = (np.broadcast_to(x[indices, None], shape) for x in (self.ellipticity, self.pa))
-        return tuple(x.astype(np.float32) for x in values)
 
 
 def network(seed=0, **kwargs):
@@ -131,7 +99,7 @@ def test_dropout_is_of_its_generator_alone():
 
 @pytest.fixture(scope="module")
 def trained():
-    train, validation = Discs(320, 1), Discs(48, 2)
+    train, validation = Discs(320, 1, inclined=True), Discs(48, 2, inclined=True)
     config = ModelConfig(decoder="transformer", latent=32, layers=2, max_sma=25.6, dropout=0)
     model = build_model(config, *profile_statistics(train), seed=1)
     history = training.fit(
@@ -143,13 +111,13 @@ def trained():
 
 @pytest.fixture(scope="module")
 def batch():
-    test = Discs(200, 3)
+    test = Discs(200, 3, inclined=True)
     return Batches(test, Rows(25.6), NORMALISATION, CROP, ellipses=True).load(np.arange(len(test)))
 
 
 @pytest.fixture(scope="module")
 def said(trained, batch):
-    mu = torch.from_numpy(Discs(200, 3).mu(np.arange(200))[:, :128])
+    mu = torch.from_numpy(Discs(200, 3, inclined=True).mu(np.arange(200))[:, :128])
     return trained[0].describe(batch[0]), mu, batch[3]
 
 
@@ -238,7 +206,7 @@ class TestShapeError:
 
 
 def test_position_angles_turn_with_their_images():
-    discs = Discs(60, 4)
+    discs = Discs(60, 4, inclined=True)
     discs.ellipticity[:] = 0.6
     batches = Batches(discs, Rows(25.6), Normalisation(0.0, 1.0, "none"), CROP, ellipses=True)
     x, *_, pa = batches.load(np.arange(60), TRAIN, np.random.default_rng(1))

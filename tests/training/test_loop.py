@@ -6,12 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from discs import Discs
 
 from pix2prof.config import ModelConfig, TrainConfig
 from pix2prof.dataset.normalisation import Normalisation
 from pix2prof.networks import build_model
-from pix2prof.profiles import sma_grid
-from pix2prof.sdss import PIXSCALE, mu_to_intensity
 from pix2prof.training import checkpoint as checkpoints
 from pix2prof.training import loop as training
 from pix2prof.training.batches import Batches
@@ -29,38 +28,6 @@ SMALL = TrainConfig(images=40, batch_size=10, precision="float32", wobble=2.0, s
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-class Discs:
-    """Round exponential discs of 56 px, with their exact profiles down to 26 mag arcsec^-2."""
-
-    def __init__(self, n, seed):
-        generator = np.random.default_rng(seed)
-        self.centre = generator.uniform(19.0, 22.0, n)
-        self.length = generator.uniform(1.0, 2.5, n)
-        self.noise = generator.normal(0.0, 0.005, (n, 56, 56))
-        self.broken = {}
-
-    def __len__(self):
-        return len(self.centre)
-
-    def profile(self, sma, i):
-        return self.centre[i] + 1.0857 * sma / self.length[i]
-
-    def images(self, indices):
-        y, x = np.mgrid[:56, :56] - 27.5
-        images = np.empty((len(indices), 56, 56), dtype=np.float32)
-        for image, i in zip(images, indices, strict=True):
-            if i in self.broken:
-                raise self.broken[i]
-            mu = self.profile(np.hypot(x, y) * PIXSCALE, i)
-            image[:] = mu_to_intensity(mu) * PIXSCALE**2 + self.noise[i]
-        return images
-
-    def mu(self, indices):
-        mu = np.stack([self.profile(sma_grid(), i) for i in indices]).astype(np.float32)
-        mu[mu > 26] = np.nan
-        return mu
 
 
 def small_model(train, seed=1, latent=24, **kwargs):

@@ -2,7 +2,8 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
-from test_loop import CROP, NORMALISATION, SMALL, Discs, run, same
+from discs import Discs
+from test_loop import CROP, NORMALISATION, SMALL, run, same
 
 from pix2prof import released
 from pix2prof.config import ModelConfig
