@@ -17,7 +17,7 @@ from ..photometry.parameters import note_parameters
 from ..profiles import COLUMNS, PA_SKY, profile_table, sma_grid
 from ..sdss import PIXSCALE
 from .arrays import BATCH, describe_images
-from .bands import by_galaxy, choose
+from .bands import by_galaxy, in_bands
 from .stamps import Stamp, make_stamp, stamp_side
 
 SHORT = 10
@@ -43,6 +43,9 @@ class Prediction:
     ellipses : astropy.table.QTable or None
         Isophotes on the stamp, where the network gives them: ``sma`` [arcsec], ``ellipticity``,
         ``pa`` [deg, counter-clockwise from +x]; their centre (x, y) [pixel] in ``meta``.
+    left_out : str
+        Why there is neither a profile nor an error: a network of several bands takes other ones of
+        this galaxy, and has them.
     """
 
     path: str
@@ -50,6 +53,7 @@ class Prediction:
     stamp: Stamp | None = field(default=None, repr=False)
     error: ImageError | None = None
     ellipses: QTable | None = field(default=None, repr=False)
+    left_out: str = ""
 
 
 def predict_file(path, model, **options):
@@ -104,7 +108,8 @@ def predict_files(paths, model, *, batch_size=BATCH, precision="float32", **opti
     prediction : Prediction
         One for each path, in order; a file that cannot be used has its ``error`` set and stops
         no other. A network of several bands wants the files of each galaxy in all of them, see
-        `pix2prof.predict.bands.by_galaxy`, and they fail together.
+        `pix2prof.predict.bands.by_galaxy`, and they fail together; files in further bands are left
+        out, with a flag on the others.
     """
     if model.together is not None:
         yield from _of_galaxies(paths, model, batch_size, precision, options)
@@ -119,30 +124,47 @@ def predict_files(paths, model, *, batch_size=BATCH, precision="float32", **opti
 
 
 def _prepare(path, model, options):
+    """An image and its stamp, or an ImageError."""
+    image = _read(path, options)
+    return image if isinstance(image, ImageError) else _stamp(image, model)
+
+
+def _read(path, options):
     try:
-        image = read_image(path, **options)
-        return image, make_stamp(image, stamp_side(image, model.smallest, model.crop))
+        return read_image(path, **options)
     except ImageError as error:
         return error
     except OSError as error:
         return ImageError(path, f"it cannot be read ({error})", "check the disk")
 
 
+def _stamp(image, model):
+    try:
+        return image, make_stamp(image, stamp_side(image, model.smallest, model.crop))
+    except ImageError as error:
+        return error
+
+
 def _prepare_galaxy(galaxy, model, options):
-    """Pairs of a part and what `_prepare` gives of it: in the order of the bands, or errors."""
-    entries = [_prepare(part.path, model, options) for part in galaxy.parts]
-    good = [k for k, entry in enumerate(entries) if not isinstance(entry, ImageError)]
-    chosen, why = [], ("another image of its galaxy cannot be used", "see the error of that one")
-    if len(good) == len(entries):
+    """Place among its parts -> what `_prepare` gives, or a str, why that part is left out.
+
+    Those that the network takes come first, in its order; or all of them are errors.
+    """
+    images = [_read(part.path, options) for part in galaxy.parts]
+    errors = {k: image for k, image in enumerate(images) if isinstance(image, ImageError)}
+    why = "another image of its galaxy cannot be used", "see the error of that one"
+    if not errors:
         try:
-            chosen = choose([image.band for image, _ in entries], model.together, galaxy.key)
-            why = "its band is none that the network takes", "leave it out"
+            chosen = in_bands(images, model.together, galaxy.key)
         except ImageError as error:
-            why = error.found, error.remedy
-    for k in set(good) - set(chosen):
-        entries[k] = ImageError(galaxy.parts[k].path, *why)
-    order = chosen + [k for k in range(len(entries)) if k not in chosen]
-    return [(galaxy.parts[k], entries[k]) for k in order]
+            chosen, why = {}, (error.found, error.remedy)
+        entries = {k: _stamp(image, model) for k, image in chosen.items()}
+        errors = {k: entry for k, entry in entries.items() if isinstance(entry, ImageError)}
+        if entries and not errors:
+            takes = f"is not used: the network takes {', '.join(model.together)}"
+            rest = set(range(len(images))) - set(entries)
+            return entries | {k: f"band {images[k].band} {takes}" for k in rest}
+    return {k: errors.get(k, ImageError(part.path, *why)) for k, part in enumerate(galaxy.parts)}
 
 
 def _of_galaxies(paths, model, batch_size, precision, options):
@@ -153,8 +175,12 @@ def _of_galaxies(paths, model, batch_size, precision, options):
     for first in range(0, len(galaxies), batch_size):
         batch = {}
         for galaxy in galaxies[first : first + batch_size]:
-            prepared = _prepare_galaxy(galaxy, model, options)
-            batch |= {place[id(part)]: entry for part, entry in prepared}
+            for k, entry in _prepare_galaxy(galaxy, model, options).items():
+                where = place[id(galaxy.parts[k])]
+                if isinstance(entry, str):
+                    done[where] = Prediction(items[where].path, left_out=entry)
+                else:
+                    batch[where] = entry
         said = predict_stamps(list(batch.values()), model, precision=precision)
         done |= dict(zip(batch, said, strict=True))
         while at in done:
