@@ -24,7 +24,7 @@ from pix2prof.images.inputs import find_items
 from pix2prof.many.runner import predict_task
 from pix2prof.photometry.parameters import TOGETHER, note_parameters
 from pix2prof.predict.arrays import describe_images, load
-from pix2prof.predict.files import predict_stamps
+from pix2prof.predict.tables import predict_stamps
 
 COLUMNS = (
     "model", "network", "reading", "tables", "structure", "alone", "Arrow", "share",
@@ -67,7 +67,7 @@ def one_model(name, folder, n, repeats):
 
     network = best(lambda: describe_images(arrays[0], model, covered=arrays[1]))
     reading = best(lambda: task.prepare(items))
-    with mock.patch("pix2prof.predict.files.describe_images", lambda *_, **__: said):
+    with mock.patch("pix2prof.predict.tables.describe_images", lambda *_, **__: said):
         rows = task.finish(prepared).rows
         pairs = [(cutout.image, stamp) for cutout, stamp in prepared]
         tables = best(lambda: task.finish(prepared))

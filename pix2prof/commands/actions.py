@@ -64,9 +64,13 @@ def predict(args):
     names = unique_names(paths)
     refuse_overwriting(paths, (args.out / f"{name}.{args.format or 'ecsv'}" for name in names))
     model = load(args.model)
-    failed = []
+    failed, left_out = [], 0
     predictions = predict_files(paths, model, precision=args.precision, **_options(args))
     for name, prediction in zip(names, predictions, strict=True):
+        if prediction.left_out:
+            say(f"{prediction.path}: left out: {prediction.left_out}")
+            left_out += 1
+            continue
         try:
             if prediction.error is not None:
                 raise prediction.error
@@ -83,7 +87,8 @@ def predict(args):
         for flag in prediction.profile.meta["flags"]:
             say(f"{prediction.path}: note: {flag}")
         print(path, flush=True)
-    say(f"{len(paths) - len(failed)} of {len(paths)} profiles written to {args.out}")
+    wanted = len(paths) - left_out
+    say(f"{wanted - len(failed)} of {wanted} profiles written to {args.out}")
     if failed:
         say(f"failed: {', '.join(failed)}")
     return int(bool(failed))

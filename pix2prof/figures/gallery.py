@@ -126,7 +126,7 @@ def profile_page(
     reference : astropy.table.Table, optional
         A measured profile to draw beneath, with the same columns.
     ellipses : astropy.table.Table, optional
-        Isophotes to draw on the image, see `pix2prof.predict.files.Prediction`.
+        Isophotes to draw on the image, see `pix2prof.predict.tables.Prediction`.
 
     Returns
     -------

@@ -39,7 +39,7 @@ def celestial_wcs(header):
     if "CTYPE1" not in header:
         return None
     try:
-        wcs = _plain(header) or WCS(header)
+        wcs = plain_wcs(header) or WCS(header)
         if wcs.naxis == 2 and (wcs.wcs.lng, wcs.wcs.lat) == (0, 1):
             return wcs
         return wcs.celestial if wcs.has_celestial else None
@@ -47,8 +47,19 @@ def celestial_wcs(header):
         return None
 
 
-def _plain(header):
-    """The WCS of a header with nothing special; None if it has, or lacks a keyword."""
+def plain_wcs(header):
+    """Put the WCS of a header with nothing special together.
+
+    Parameters
+    ----------
+    header : mapping of str to object
+        The image's own.
+
+    Returns
+    -------
+    wcs : astropy.wcs.WCS or None
+        None if there is something special about it, or a keyword is lacking or wrong.
+    """
     keys = set(header)
     if any(SPECIAL.match(key) for key in keys - KNOWN):
         return None
@@ -75,11 +86,11 @@ def _plain(header):
     wcs = WCS(naxis=2, fix=False)
     wcs.wcs.ctype = PLAIN
     wcs.wcs.radesys = has.get("RADESYS", "")
-    for key, values in [*pairs.items(), *poles.items(), (name, matrix)]:
-        setattr(wcs.wcs, key.lower(), values)
     try:
+        for key, values in [*pairs.items(), *poles.items(), (name, matrix)]:
+            setattr(wcs.wcs, key.lower(), values)
         wcs.wcs.set()
-    except (WcsError, ValueError):
+    except (WcsError, ValueError, OverflowError):
         return None
     wcs.pixel_shape = header["NAXIS1"], header["NAXIS2"]
     return wcs

@@ -77,18 +77,18 @@ def resample(data, scale, new_scale=PIXSCALE, centre=None, shape=None):
     x, y = centre if centre is not None else ((width - 1) / 2, (height - 1) / 2)
     rows, row_ok = _axis_starts(height, factor, y, shape[0])
     columns, column_ok = _axis_starts(width, factor, x, shape[1])
-    covered = np.outer(row_ok, column_ok)
-    out = np.zeros(shape, dtype=data.dtype)
+    covered = row_ok[:, None] & column_ok
     if not covered.any():
-        return out, covered
+        return np.zeros(shape, dtype=data.dtype), covered
     if factor == 1.0:
         top, left = int(rows[row_ok][0]), int(columns[column_ok][0])
         inside = data[top : top + row_ok.sum(), left : left + column_ok.sum()]
-        if covered.all():
+        if inside.shape == tuple(shape):
             return inside.copy(), covered
     else:
         inside = _regroup(data, rows[row_ok], factor, axis=0)
         inside = _regroup(inside, columns[column_ok], factor, axis=1)
+    out = np.zeros(shape, dtype=data.dtype)
     first, left = int(row_ok.argmax()), int(column_ok.argmax())
     out[first : first + len(inside), left : left + inside.shape[1]] = inside
     return out, covered

@@ -131,7 +131,7 @@ class PredictTask(Task):
 
     columns = PREDICTED
     batch = 64
-    modules = ("pix2prof.predict.files",)
+    modules = ("pix2prof.predict.tables",)
 
     model: str = "pix2prof"
     sha256: str = ""
@@ -189,7 +189,7 @@ class PredictTask(Task):
 
     def finish(self, prepared):
         """Predict what `prepare` gave: a `Batch`."""
-        from ..predict.files import predict_stamps
+        from ..predict.tables import predict_stamps
 
         batch = Batch(failures=[one for one in prepared if isinstance(one, dict)])
         good = [one for one in prepared if not isinstance(one, dict)]
@@ -213,7 +213,7 @@ class PredictTask(Task):
 
     def _alone(self, pairs, model):
         """The predictions for one image, or for those of one galaxy; or what they raise."""
-        from ..predict.files import predict_stamps
+        from ..predict.tables import predict_stamps
 
         try:
             return list(predict_stamps(pairs, model, precision=self.precision))

@@ -62,6 +62,8 @@ def disc_fit(profiles):
     reasons[flat & (reasons == "")] = "the outer profile does not fall off"
     of_slope, of_zero = (
         Deviation(mu=weights * profiles.off, misfit=weights * scatter[:, None])
+        if profiles.errors
+        else Deviation()
         for weights in (of_slope, of_zero)
     )
     h = Quantities(MAG / slope, of_slope * (-MAG / slope**2), profiles.rows, reasons)
@@ -90,11 +92,13 @@ def sersic_fit(profiles):
     root = np.where(use, 1 / np.sqrt(error**2 + MISFIT**2), 0.0)
     fitted, falls = _sersic_values(sma, mu, root)
     n, radius, mu_e = (value[:, None] for value in fitted)
+    places, reasons = Rows(sma), _sersic_reasons(profiles, falls, *fitted)
+    if not profiles.errors:
+        return tuple(Quantities(value, Deviation(), places, reasons) for value in fitted)
     scatter = _scatter(mu - sersic(sma, n, radius, mu_e), use)[:, None]
     jacobian = sersic_slopes(sma, n, radius) * root[:, :, None]
     jacobian[~np.isfinite(jacobian)] = 0.0
     weights = np.linalg.pinv(jacobian) * root[:, None]
-    places, reasons = Rows(sma), _sersic_reasons(profiles, falls, *fitted)
     return tuple(
         Quantities(value, Deviation(mu=along * off, misfit=along * scatter), places, reasons)
         for value, along in zip(fitted, weights.transpose(1, 0, 2), strict=True)

@@ -104,8 +104,13 @@ def _measure(tables):
     ]
     if kept:
         with np.errstate(all="ignore"):
+            none = [np.nan] * len(kept)
             columns = {
-                name: (one.value.tolist(), one.error.tolist(), one.reasons)
+                name: (
+                    one.value.tolist(),
+                    one.error.tolist() if profiles.errors else none,
+                    one.reasons,
+                )
                 for name, one in _parameters(profiles).items()
             }
         for row, k in enumerate(kept):

@@ -38,6 +38,8 @@ class Deviation(dict):
 
     def __mul__(self, factor):
         """Multiply by a number, or one for each profile."""
+        if not self:
+            return Deviation()
         factor = np.broadcast_to(factor, len(next(iter(self.values()))))[:, None]
         return Deviation({source: weights * factor for source, weights in self.items()})
 

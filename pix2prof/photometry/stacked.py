@@ -26,6 +26,8 @@ class Profiles:
         [arcsec, mag arcsec^-2, nanomaggies]. Behind a profile's end its last row is repeated.
     n : numpy.ndarray of int, shape (B,)
         Rows of each, at least two.
+    errors : bool
+        Whether any of them has errors; else nothing follows errors, and all `Deviation` are empty.
     """
 
     sma: np.ndarray
@@ -35,6 +37,7 @@ class Profiles:
     ellipticity_err: np.ndarray
     growth: np.ndarray
     n: np.ndarray
+    errors: bool = True
 
     @cached_property
     def rows(self):
@@ -113,11 +116,15 @@ class Profiles:
 
     def mu_deviation(self, place):
         """`Deviation` of mu at fractional rows (B,)."""
+        if not self.errors:
+            return Deviation()
         far = np.abs(np.arange(self.sma.shape[1]) - place[:, None])
         return Deviation(mu=np.clip(1 - far, 0, 1) * self.off)
 
     def growth_deviation(self, place):
         """`Deviation` of the flux within fractional rows (B,)."""
+        if not self.errors:
+            return Deviation()
         share = np.clip(place[:, None] + 1 - np.arange(self.sma.shape[1]), 0, 1)
         mu, mu_beyond, squeeze, squeeze_beyond = self._growth_errors
         of_mu, of_ellipticity = share * mu, share * squeeze
@@ -156,7 +163,8 @@ def stack(tables, least):
     if not kept:
         return None, kept, n
     stacked = {name: _padded([usable[k][name] for k in kept]) for name in NAMES}
-    profiles = Profiles(**stacked, n=np.array([n[k] for k in kept]))
+    errors = any("mu_err" in tables[k].colnames for k in kept)
+    profiles = Profiles(**stacked, n=np.array([n[k] for k in kept]), errors=errors)
     unsummed = np.array(["growth" not in tables[k].colnames for k in kept])
     if unsummed.any():
         profiles.growth[unsummed] = profiles.summed()[unsummed]
@@ -178,14 +186,17 @@ def _usable(table):
         for name in NAMES
         if name in table.colnames
     }
-    zero = np.zeros(len(table))
-    if "ellipticity" in columns:
-        columns.setdefault("ellipticity_err", zero + ELLIPTICITY_ERR)
-    columns = {name: columns.get(name, zero) for name in NAMES}
-    good = np.isfinite(columns["mu"]) & np.isfinite(columns["mu_err"])
+    if "ellipticity" in columns and "ellipticity_err" not in columns:
+        columns["ellipticity_err"] = np.full(len(table), ELLIPTICITY_ERR)
+    good = np.isfinite(columns["mu"])
+    if "mu_err" in columns:
+        good &= np.isfinite(columns["mu_err"])
     end = table.meta.get("nvalid")
     if end is None:
-        poor = ~(good & (columns["mu_err"] < MAX_MU_ERR))
+        poor = ~(good & (columns["mu_err"] < MAX_MU_ERR)) if "mu_err" in columns else ~good
         end = int(poor.argmax()) if poor.any() else len(table)
     rows = np.flatnonzero(good[:end])
-    return {name: np.nan_to_num(values[rows]) for name, values in columns.items()}
+    zero = np.zeros(len(rows))
+    return {
+        name: np.nan_to_num(columns[name][rows]) if name in columns else zero for name in NAMES
+    }

@@ -1,7 +1,7 @@
 """Images of one galaxy in several bands: which belong together, and whether none is missing."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..images.fits import ImageError
 from ..images.inputs import Item, printable
@@ -90,3 +90,34 @@ def choose(found, bands, name):
         "name its files <galaxy>_<band>.fits in one folder, or give a catalogue with the columns "
         "name, band and file",
     )
+
+
+def in_bands(images, bands, name):
+    """Put the images of one galaxy in a network's order.
+
+    Parameters
+    ----------
+    images : sequence of pix2prof.images.image.Image
+        All there are.
+    bands : sequence of str
+        Bands that the network takes.
+    name : str
+        The galaxy's, for the message.
+
+    Returns
+    -------
+    chosen : dict of {int: pix2prof.images.image.Image}
+        Place in `images` -> the image, in the order of `bands`. Those in other bands are left out,
+        with a flag on the others.
+
+    Raises
+    ------
+    ImageError
+        As `choose`.
+    """
+    found = [image.band for image in images]
+    others = sorted(set(found) - set(bands))
+    flags = (f"not used: {', '.join(others)}, which the network does not take",) if others else ()
+    return {
+        k: replace(images[k], flags=(*images[k].flags, *flags)) for k in choose(found, bands, name)
+    }

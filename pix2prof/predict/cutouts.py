@@ -11,7 +11,7 @@ from ..images.image import Image, check_pixels, read_image
 from ..images.inputs import file_name, printable
 from ..names import band_of_name
 from ..sdss import PIXSCALE
-from .bands import choose
+from .bands import in_bands
 
 REACH = 1.5
 MAX_IMAGES = 1024
@@ -119,16 +119,11 @@ def read_galaxy(galaxy, size, bands, **options):
     bad = [one for one in read if one.error is not None]
     if bad:
         return bad
-    found = [one.image.band for one in read]
     try:
-        chosen = [read[k] for k in choose(found, bands, galaxy.key)]
+        chosen = in_bands([one.image for one in read], bands, galaxy.key)
     except ImageError as error:
         return [replace(read[0], image=None, error=error)]
-    others = sorted(set(found) - set(bands))
-    if not others:
-        return chosen
-    flag = f"not used: {', '.join(others)}, which the network does not take"
-    return [replace(x, image=replace(x.image, flags=(*x.image.flags, flag))) for x in chosen]
+    return [replace(read[k], image=image) for k, image in chosen.items()]
 
 
 def list_images(path, hdu=None):

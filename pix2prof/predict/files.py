@@ -1,55 +1,12 @@
 """Files to profiles with a trained network: one FITS image, or any number of them."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
-
-import numpy as np
-from astropy import units as u
-from astropy.table import QTable
-
-from ..images.angles import sky_angles
 from ..images.fits import ImageError
 from ..images.image import read_image
 from ..images.inputs import Item
-from ..isophotes.measured import RowFlag
-from ..model.paper import Pix2Prof
-from ..photometry.parameters import note_parameters
-from ..profiles import COLUMNS, PA_SKY, profile_table, sma_grid
-from ..sdss import PIXSCALE
-from .arrays import BATCH, describe_images
-from .bands import by_galaxy, choose
-from .stamps import Stamp, make_stamp, stamp_side
-
-SHORT = 10
-RECURRENT, OTHER = 64 * 256**2, 16 * 256**2
-"""Pixels of the images that a network takes at once: a recurrent one goes through its weights at
-every step, for however many images; others gain nothing but memory by more."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What came of one file: a profile, or an error that says why not.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    profile : astropy.table.QTable or None
-        Columns ``sma`` [arcsec], ``mu`` [mag arcsec^-2], and what else the network gives.
-    stamp : pix2prof.predict.stamps.Stamp or None
-        The image as the network saw it.
-    error : pix2prof.images.fits.ImageError or None
-        Set when there is no profile.
-    ellipses : astropy.table.QTable or None
-        Isophotes on the stamp, where the network gives them: ``sma`` [arcsec], ``ellipticity``,
-        ``pa`` [deg, counter-clockwise from +x]; their centre (x, y) [pixel] in ``meta``.
-    """
-
-    path: str
-    profile: QTable | None = None
-    stamp: Stamp | None = field(default=None, repr=False)
-    error: ImageError | None = None
-    ellipses: QTable | None = field(default=None, repr=False)
+from .arrays import BATCH
+from .bands import by_galaxy, in_bands
+from .stamps import make_stamp, stamp_side
+from .tables import Prediction, predict_stamps
 
 
 def predict_file(path, model, **options):
@@ -104,7 +61,8 @@ def predict_files(paths, model, *, batch_size=BATCH, precision="float32", **opti
     prediction : Prediction
         One for each path, in order; a file that cannot be used has its ``error`` set and stops
         no other. A network of several bands wants the files of each galaxy in all of them, see
-        `pix2prof.predict.bands.by_galaxy`, and they fail together.
+        `pix2prof.predict.bands.by_galaxy`, and they fail together; files in further bands are left
+        out, with a flag on the others.
     """
     if model.together is not None:
         yield from _of_galaxies(paths, model, batch_size, precision, options)
@@ -119,30 +77,47 @@ def predict_files(paths, model, *, batch_size=BATCH, precision="float32", **opti
 
 
 def _prepare(path, model, options):
+    """An image and its stamp, or an ImageError."""
+    image = _read(path, options)
+    return image if isinstance(image, ImageError) else _stamp(image, model)
+
+
+def _read(path, options):
     try:
-        image = read_image(path, **options)
-        return image, make_stamp(image, stamp_side(image, model.smallest, model.crop))
+        return read_image(path, **options)
     except ImageError as error:
         return error
     except OSError as error:
         return ImageError(path, f"it cannot be read ({error})", "check the disk")
 
 
+def _stamp(image, model):
+    try:
+        return image, make_stamp(image, stamp_side(image, model.smallest, model.crop))
+    except ImageError as error:
+        return error
+
+
 def _prepare_galaxy(galaxy, model, options):
-    """Pairs of a part and what `_prepare` gives of it: in the order of the bands, or errors."""
-    entries = [_prepare(part.path, model, options) for part in galaxy.parts]
-    good = [k for k, entry in enumerate(entries) if not isinstance(entry, ImageError)]
-    chosen, why = [], ("another image of its galaxy cannot be used", "see the error of that one")
-    if len(good) == len(entries):
+    """Place among its parts -> what `_prepare` gives, or a str, why that part is left out.
+
+    Those that the network takes come first, in its order; or all of them are errors.
+    """
+    images = [_read(part.path, options) for part in galaxy.parts]
+    errors = {k: image for k, image in enumerate(images) if isinstance(image, ImageError)}
+    why = "another image of its galaxy cannot be used", "see the error of that one"
+    if not errors:
         try:
-            chosen = choose([image.band for image, _ in entries], model.together, galaxy.key)
-            why = "its band is none that the network takes", "leave it out"
+            chosen = in_bands(images, model.together, galaxy.key)
         except ImageError as error:
-            why = error.found, error.remedy
-    for k in set(good) - set(chosen):
-        entries[k] = ImageError(galaxy.parts[k].path, *why)
-    order = chosen + [k for k in range(len(entries)) if k not in chosen]
-    return [(galaxy.parts[k], entries[k]) for k in order]
+            chosen, why = {}, (error.found, error.remedy)
+        entries = {k: _stamp(image, model) for k, image in chosen.items()}
+        errors = {k: entry for k, entry in entries.items() if isinstance(entry, ImageError)}
+        if entries and not errors:
+            takes = f"is not used: the network takes {', '.join(model.together)}"
+            rest = set(range(len(images))) - set(entries)
+            return entries | {k: f"band {images[k].band} {takes}" for k in rest}
+    return {k: errors.get(k, ImageError(part.path, *why)) for k, part in enumerate(galaxy.parts)}
 
 
 def _of_galaxies(paths, model, batch_size, precision, options):
@@ -153,134 +128,14 @@ def _of_galaxies(paths, model, batch_size, precision, options):
     for first in range(0, len(galaxies), batch_size):
         batch = {}
         for galaxy in galaxies[first : first + batch_size]:
-            prepared = _prepare_galaxy(galaxy, model, options)
-            batch |= {place[id(part)]: entry for part, entry in prepared}
+            for k, entry in _prepare_galaxy(galaxy, model, options).items():
+                where = place[id(galaxy.parts[k])]
+                if isinstance(entry, str):
+                    done[where] = Prediction(items[where].path, left_out=entry)
+                else:
+                    batch[where] = entry
         said = predict_stamps(list(batch.values()), model, precision=precision)
         done |= dict(zip(batch, said, strict=True))
         while at in done:
             yield done.pop(at)
             at += 1
-
-
-def predict_stamps(batch, model, *, precision="float32"):
-    """Predict the profiles of images that were prepared elsewhere.
-
-    Parameters
-    ----------
-    batch : sequence of (pix2prof.images.image.Image, pix2prof.predict.stamps.Stamp) or ImageError
-        What `pix2prof.predict.stamps.make_stamp` made of each image, whose pixels are not used; or
-        why there is none. For a network of several bands the images of a galaxy follow each other
-        in the order of `pix2prof.predict.arrays.Predictor.together`.
-    model : Predictor
-        As `pix2prof.predict.arrays.load` gives it.
-    precision : {"float32", "bf16", "auto"}
-        Of the arithmetic.
-
-    Yields
-    ------
-    prediction : Prediction
-        One for each, in order.
-    """
-    stamps = {k: item[1] for k, item in enumerate(batch) if not isinstance(item, ImageError)}
-    found = {}
-    for side in sorted({len(stamp.data) for stamp in stamps.values()}):
-        places = [k for k, stamp in stamps.items() if len(stamp.data) == side]
-        data, covered = (
-            np.stack([getattr(stamps[k], name) for k in places]) for name in ("data", "covered")
-        )
-        if model.together is not None:
-            shape = (-1, len(model.together), side, side)
-            data, covered = data.reshape(shape), covered.reshape(shape)
-        pixels = RECURRENT if isinstance(model.network, Pix2Prof) else OTHER
-        options = {"batch_size": max(4, pixels // side**2), "precision": precision}
-        columns = describe_images(data, model, covered=covered, **options)
-        if model.together is not None:
-            columns = {name: np.concatenate(values) for name, values in columns.items()}
-        for row, k in enumerate(places):
-            found[k] = {name: values[row] for name, values in columns.items()}
-    tables = {k: _table_or_error(*batch[k], said, model) for k, said in found.items()}
-    note_parameters([table for table in tables.values() if not isinstance(table, ImageError)])
-    for k, item in enumerate(batch):
-        if isinstance(item, ImageError):
-            yield Prediction(item.path, error=item)
-            continue
-        image, stamp = item
-        if isinstance(tables[k], ImageError):
-            yield Prediction(image.path, stamp=stamp, error=tables[k])
-        else:
-            yield Prediction(image.path, tables[k], stamp, None, _ellipses(found[k]))
-
-
-def _table_or_error(image, stamp, columns, model):
-    try:
-        return _table(image, stamp, columns, model)
-    except ImageError as error:
-        return error
-
-
-def _ellipses(said):
-    """Isophotes within the S/N cut on the stamp, of a network that gives them."""
-    if "centre" not in said:
-        return None
-    rows = np.flatnonzero(np.isfinite(said["mu"]) & (said["flag"] & RowFlag.BELOW_CUT == 0))
-    if len(rows) == 0:
-        return None
-    table = QTable({name: said[name][rows] for name in ("ellipticity", "pa")})
-    table["sma"] = sma_grid(len(said["mu"]))[rows] * u.arcsec
-    table["pa"].unit = u.deg
-    table.meta["x"], table.meta["y"] = (float(x) for x in said["centre"])
-    return table
-
-
-def _table(image, stamp, columns, model):
-    mu, strangeness = columns["mu"], columns.get("strangeness")
-    columns = {name: values for name, values in columns.items() if name in COLUMNS}
-    valid = np.isfinite(mu)
-    n = int(np.argmin(valid)) if not valid.all() else len(mu)
-    if n == 0:
-        raise ImageError(
-            image.path, "the network gave no profile for it", "look at the image, and its flags"
-        )
-    sma, flags = sma_grid(n), list(stamp.flags)
-    if image.band not in (*model.bands, "unknown"):
-        flags.append(f"band {image.band}: the network was trained on {', '.join(model.bands)}")
-    if n == len(mu):
-        flags.append("the profile did not end by itself")
-    if n < SHORT:
-        flags.append(f"the profile has only {n} rows")
-    if strangeness is not None and strangeness > 1:
-        flags.append(f"unlike the training set (distance {strangeness:.1f} times the limit)")
-    sides = stamp.covered.any(axis=0).sum(), stamp.covered.any(axis=1).sum()
-    corner = 0.5 * float(np.hypot(*sides)) * PIXSCALE
-    if sma[-1] > corner:
-        flags.append(f"extrapolated beyond {corner:.0f} arcsec, where the image ends")
-    table = profile_table(
-        {"sma": sma} | {name: values[:n] for name, values in columns.items()},
-        object=image.object,
-        band=image.band,
-        file=Path(image.path).name,
-        filezp=image.zeropoint,
-        filescal=image.pixscale,
-        sky=stamp.sky,
-        noise=stamp.noise,
-        method="pix2prof network",
-        model=model.name,
-        weights=model.sha256,
-        flags=flags,
-    )
-    if "pa" not in table.colnames:
-        del table.meta["paconv"]
-    elif image.wcs is not None:
-        table["pa"] = sky_angles(image.wcs, *_centre(image), table["pa"])
-        table["pa"].info.description = COLUMNS["pa"][1]
-        table.meta["paconv"] = PA_SKY
-    if "flag" in columns:
-        measured = int((columns["flag"][:n] & RowFlag.BELOW_CUT == 0).sum())
-        table.meta["sn_sma"] = float(sma_grid(n)[measured - 1]) if measured else 0.0
-    return table
-
-
-def _centre(image):
-    """Where the galaxy is said to be (x, y) [px]: the middle, if nobody says."""
-    height, width = image.data.shape
-    return image.centre or (0.5 * (width - 1), 0.5 * (height - 1))

@@ -107,6 +107,18 @@ def test_a_profile_is_the_same_in_any_company(profiles):
         assert alone == pytest.approx(expected, rel=1e-9)
 
 
+def test_profiles_without_errors_have_the_same_values_alone_and_beside_one_with(profiles):
+    bare = [table.copy() for table in profiles[:31]]
+    for table in bare:
+        table.remove_column("mu_err")
+    alone, beside = noted(bare), noted([*bare, profiles[-1]])
+    assert "mu_0_e" in beside.pop()
+    for one, other in zip(alone, beside, strict=True):
+        assert not {"mu_0_e", "R_50_e", "n_e"} & set(one)
+        assert one.pop("absent") == other.pop("absent")
+        assert one == pytest.approx(other, rel=1e-9)
+
+
 def test_sizes_and_concentration_are_as_far_off_as_their_errors_say():
     rng = np.random.default_rng(4)
     galaxies = [simulated.galaxy(rng) for _ in range(400)]

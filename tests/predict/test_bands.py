@@ -1,6 +1,7 @@
 import io
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 import torch
 from astropy.io import fits
@@ -109,14 +110,32 @@ def test_what_is_missing_or_broken_is_said_of_each_file(folder, images):
     names = ("a_g", "a_z", "a_r", "a_i", "b_g", "b_r")
     said = list(predict_files([images / f"{name}.fits" for name in names], model))
     words = [str(one.error or "") for one in said]
-    assert words[0] == words[2] == words[3] == ""
-    assert "its band is none that the network takes; leave it out" in words[1]
+    assert words[:4] == [""] * 4
+    assert said[1].profile is None
+    assert said[1].left_out == "band z is not used: the network takes g, r, i"
+    for one in (said[0], said[2], said[3]):
+        flag = "not used: z, which the network does not take"
+        assert flag in one.profile.meta["flags"] and not one.left_out
     assert "FITS" in words[4]
     assert "another image of its galaxy cannot be used" in words[5]
     with pytest.raises(
         ImageError, match=r"b_r.fits: .*g is missing, i is missing; name its files"
     ):
         raise next(predict_files([images / "b_r.fits"], model)).error
+
+
+def test_an_image_without_a_centre_is_missed_only_in_a_band_that_is_taken(folder, images):
+    hollow = galaxy(seed=3)
+    hollow[28:52, 28:52] = np.nan
+    model = load(folder)
+    paths = [images / f"a_{band}.fits" for band in "zgri"]
+    for band, fails in (("z", False), ("r", True)):
+        (images / f"a_{band}.fits").unlink()
+        save(images / f"a_{band}.fits", hollow, BAND="")
+        said = list(predict_files(paths, model))
+        assert all((one.error is not None) == fails for one in said)
+    assert "pixels at its centre are NaN" in str(said[2].error)
+    assert all("another image of its galaxy" in str(said[k].error) for k in (0, 1, 3))
 
 
 def test_a_folder_becomes_a_table_of_galaxies_in_all_bands(folder, images, tmp_path):
@@ -171,5 +190,9 @@ def test_the_command_line_takes_a_galaxys_files(folder, images, tmp_path, capsys
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "a_g.ecsv", "a_r.ecsv", "a_i.ecsv",
     }  # fmt: skip
+    capsys.readouterr()
+    assert main(["predict", *paths, str(images / "a_z.fits"), *words]) == 0
+    said = capsys.readouterr().err
+    assert "a_z.fits: left out: band z is not used" in said and "3 of 3 profiles" in said
     assert main(["predict", *paths[:2], *words]) == 1
     assert "i is missing" in capsys.readouterr().err
