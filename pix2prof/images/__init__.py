@@ -12,8 +12,6 @@ inputs
     What there is to do: the images of a folder, a list or a catalogue, one item after another.
 packed
     Whether an fpack image says the same of itself in all places, before its decoder believes it.
-plain
-    The commonest FITS file, one plain image, read without the general reader's many questions.
 resampling
     Images on other pixels: gaps filled, and another pixel scale with flux conserved.
 """

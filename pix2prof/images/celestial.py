@@ -39,7 +39,7 @@ def celestial_wcs(header):
     if "CTYPE1" not in header:
         return None
     try:
-        wcs = plain_wcs(header) or WCS(header)
+        wcs = _plain(header) or WCS(header)
         if wcs.naxis == 2 and (wcs.wcs.lng, wcs.wcs.lat) == (0, 1):
             return wcs
         return wcs.celestial if wcs.has_celestial else None
@@ -47,19 +47,8 @@ def celestial_wcs(header):
         return None
 
 
-def plain_wcs(header):
-    """Put the WCS of a header with nothing special together.
-
-    Parameters
-    ----------
-    header : mapping of str to object
-        The image's own.
-
-    Returns
-    -------
-    wcs : astropy.wcs.WCS or None
-        None if there is something special about it, or a keyword is lacking or wrong.
-    """
+def _plain(header):
+    """The WCS of a header with nothing special; None if it has, or lacks a keyword."""
     keys = set(header)
     if any(SPECIAL.match(key) for key in keys - KNOWN):
         return None

@@ -9,9 +9,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from ..sdss import BANDS, PIXSCALE, ZEROPOINT
-from .celestial import celestial_wcs, plain_wcs
+from .celestial import celestial_wcs
 from .packed import packed_lie
-from .plain import read_plain
 
 MAX_PIXELS = 2**28
 COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7z")
@@ -56,7 +55,7 @@ def open_image(path, hdu=None, plane=None):
     data : (H, W) numpy.ndarray
         Physical values (``BSCALE`` and ``BZERO`` applied), float32 where that is exact, else
         float64.
-    headers : list of astropy.io.fits.Header, or of dict
+    headers : list of astropy.io.fits.Header
         The image's own, then the primary one if that is another.
     wcs : astropy.wcs.WCS or None
         Celestial WCS.
@@ -70,30 +69,14 @@ def open_image(path, hdu=None, plane=None):
         image.
     """
     path = Path(path)
-    found = _open_plain(path) if hdu in (None, 0) and plane is None else None
-    if found is not None:
-        return found
     with opened(path) as (hdus, caught):
         number, flags = (hdu, ()) if plane is not None else _choose(path, hdus, hdu)
-        headers = [hdus[number].header, hdus[0].header]
+        headers = [hdus[number].header, *([hdus[0].header] if number else [])]
         data = _plane(path, number, hdus[number], plane)
         if any("truncated" in str(w.message) for w in caught):
             flags = (*flags, "the file is shorter than its headers say, but the image is whole")
         wcs = celestial_wcs(headers[0])
     return data, headers, wcs, flags
-
-
-def _open_plain(path):
-    """What `open_image` returns, of a file in which nothing is special; else None."""
-    _require_file(path)
-    found = read_plain(path, MAX_PIXELS)
-    if found is None:
-        return None
-    data, header = found
-    wcs = plain_wcs(header)
-    if wcs is None and "CTYPE1" in header:
-        return None
-    return _physical(data), [header], wcs, ()
 
 
 @contextlib.contextmanager
@@ -230,11 +213,7 @@ def _plane(path, number, hdu, plane):
         raise ImageError(
             path, f"HDU {number} holds {data.dtype} values", "give an image of real numbers"
         )
-    return _physical(data[0] if data.ndim == 3 else data)
-
-
-def _physical(data):
-    """A copy in this machine's single precision where that is exact, else in double."""
+    data = data[0] if data.ndim == 3 else data
     exact = data.dtype.itemsize <= (4 if data.dtype.kind == "f" else 2)
     return np.array(data, dtype=np.float32 if exact else np.float64)
 
