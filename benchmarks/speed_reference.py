@@ -10,11 +10,12 @@ import torch
 from astropy.io import fits
 from mock_files import link_images, make_images
 
+from pix2prof.config import ModelConfig
 from pix2prof.dataset.crops import centre_crop
 from pix2prof.many.runner import predict_task, run_many
 from pix2prof.model.paper import Pix2Prof
 from pix2prof.model.precision import choose_dtype
-from pix2prof.networks import save_model
+from pix2prof.networks import build_model, save_model
 from pix2prof.predict.arrays import load, predict_images
 
 CROP = 256
@@ -36,6 +37,19 @@ def paper_network(stem, outputs):
     if stem != released.kwargs["stem"]:
         del weights["encoder.stem.0.weight"]
     network.load_state_dict(weights, strict=False)
+    return network.to(memory_format=torch.channels_last).eval()
+
+
+def parallel_network():
+    """A network with all radii at once, `model.decoder: transformer`, over the released encoder.
+
+    Its decoder has not learnt anything, which does not change how long it takes.
+    """
+    released = load("paper").network
+    same = {name: released.kwargs[name] for name in ("step", "binning")}
+    of_model, nodes = ModelConfig(decoder="transformer", **same), released.nodes
+    network = build_model(of_model, nodes.mu_mean, nodes.mu_std, seed=0)
+    network.encoder.load_state_dict(released.encoder.state_dict())
     return network.to(memory_format=torch.channels_last).eval()
 
 
@@ -101,11 +115,15 @@ def reference(options, scratch):
             rate = files_rate(predict_task(where, precision=precision), folders, scratch)
             name = f"standard stem, batched, {precision}"
             yield name, str(outputs), options.images, rate, rate / slow[outputs], ""
-    for name in ("paper", "pix2prof"):
+    where = scratch / "transformer"
+    released = load("paper")
+    save_model(parallel_network(), where, normalisation=asdict(released.normalisation), crop=CROP)
+    names = {"paper": "released 'paper'", "pix2prof": "released 'pix2prof'"}
+    for model, name in (names | {where: "transformer, untrained"}).items():
         for precision in _precisions():
-            rate = files_rate(predict_task(name, precision=precision), folders, scratch)
+            rate = files_rate(predict_task(model, precision=precision), folders, scratch)
             ratios = " / ".join(f"{rate / one:.3g}" for one in slow.values())
-            yield f"released {name!r}, {precision}", both, options.images, rate, ratios, ""
+            yield f"{name}, {precision}", both, options.images, rate, ratios, ""
 
 
 def _precisions():
