@@ -79,10 +79,11 @@ def plan(survey, node, disk, gpu=None):
         header += ["GPU-hours", "with one GPU saturates first"]
     lines = [f"| {' | '.join(header)} |", f"|{'---:|' * len(header)}"]
     for n in SIZES:
+        hours = n * survey["cores"] / survey["rate"] / 3600
         rates = [min((rate, name) for name, rate in of_node.items()) for of_node in ways]
         cells = [
             f"{n:.0e}".replace("e+0", "e"),
-            f"{n * survey['cores'] / survey['rate'] / 3600:,.0f}",
+            f"{hours:,.0f}" if hours > 10 else f"{hours:.1f}",
             duration(n / rates[0][0]),
             _bytes(n * survey["bytes_in"]),
             _bytes(n * survey["bytes_out"]),
