@@ -21,7 +21,7 @@ def cells(line):
 def test_core_hours_and_disk():
     header, _, *rows = plan(MEASURED, node=10, disk=500.0)
     assert not any("GPU" in line for line in (header, *rows))
-    assert cells(rows[0]) == ["1e5", "1", "3 min", "25 GB", "200 MB", "cores, the network"]
+    assert cells(rows[0]) == ["1e5", "0.6", "3 min", "25 GB", "200 MB", "cores, the network"]
     assert cells(rows[2])[1] == "556"
 
 
