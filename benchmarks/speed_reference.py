@@ -50,7 +50,14 @@ def parallel_network():
     of_model, nodes = ModelConfig(decoder="transformer", **same), released.nodes
     network = build_model(of_model, nodes.mu_mean, nodes.mu_std, seed=0)
     network.encoder.load_state_dict(released.encoder.state_dict())
-    return network.to(memory_format=torch.channels_last).eval()
+    return network
+
+
+def saved(network, where):
+    """Save a network that takes images as the released one does, and give the folder."""
+    normalisation = asdict(load("paper").normalisation)
+    save_model(network, where, normalisation=normalisation, crop=CROP)
+    return where
 
 
 def papers_rate(model, paths, scratch):
@@ -108,18 +115,17 @@ def reference(options, scratch):
     both = " / ".join(map(str, LENGTHS))
     yield "the same on the released weights", "till it halts", len(paths), released, ratios, apart
     for outputs in LENGTHS:
-        where = scratch / f"paper-{outputs}"
-        network = paper_network("standard", outputs)
-        save_model(network, where, normalisation=asdict(load("paper").normalisation), crop=CROP)
+        where = saved(paper_network("standard", outputs), scratch / f"paper-{outputs}")
         for precision in _precisions():
             rate = files_rate(predict_task(where, precision=precision), folders, scratch)
             name = f"standard stem, batched, {precision}"
             yield name, str(outputs), options.images, rate, rate / slow[outputs], ""
-    where = scratch / "transformer"
-    released = load("paper")
-    save_model(parallel_network(), where, normalisation=asdict(released.normalisation), crop=CROP)
-    names = {"paper": "released 'paper'", "pix2prof": "released 'pix2prof'"}
-    for model, name in (names | {where: "transformer, untrained"}).items():
+    named = (
+        ("paper", "released 'paper'"),
+        ("pix2prof", "released 'pix2prof'"),
+        (saved(parallel_network(), scratch / "transformer"), "transformer, untrained"),
+    )
+    for model, name in named:
         for precision in _precisions():
             rate = files_rate(predict_task(model, precision=precision), folders, scratch)
             ratios = " / ".join(f"{rate / one:.3g}" for one in slow.values())
