@@ -33,6 +33,7 @@ from pix2prof.output import replacing
 from pix2prof.predict.arrays import Predictor
 from pix2prof.training import loop as training
 from pix2prof.training.batches import batches_for
+from pix2prof.training.stages import train_network
 from pix2prof.training.starting import begin_network
 from pix2prof.training.validation import validate
 
@@ -186,9 +187,9 @@ def run(name, seed, changes, config, survey, work, *, images=None, minutes=None)
     print(f"{name}, seed {seed}: {config.train.images} images", flush=True)
     network, pairs, validation, normalisation = prepare(config, survey, share, scaled)
     crop = config.data.crop
-    history = training.fit(
-        network, pairs, validation, config.train, normalisation=normalisation, crop=crop,
-        checkpoint=folder / "checkpoints",
+    history = train_network(
+        network, config.model, pairs, validation, config.train, normalisation=normalisation,
+        crop=crop, checkpoint=folder / "checkpoints",
     )  # fmt: skip
     model, test = Predictor(network, normalisation, crop), Pairs(survey, "test")
     best = history.rows[history.best_epoch - 1]

@@ -69,7 +69,7 @@ class ModelConfig:
     """The network (sections 2.2.3 and 2.2.4)."""
 
     stem: Literal["standard", "small"] = "standard"
-    decoder: Literal["gru", "gru_reinject", "transformer", "isophote"] = "gru"
+    decoder: Literal["gru", "gru_reinject", "one_shot", "transformer", "isophote"] = "gru"
     bands: Literal["one", "all"] = "one"
     latent: int = 512
     layers: int = 3
@@ -111,9 +111,11 @@ class TrainConfig:
     """The training (sections 2.2.4 and 2.2.5)."""
 
     start: str | None = None
+    encoder_images: int = 0
     images: int = 16000
     batch_size: int = 32
     lr: float = 2e-4
+    clip: float | None = None
     schedule: Literal["constant", "cosine"] = "cosine"
     teacher_forcing: float = 0.4
     hold_statistics: float = 1.0
@@ -126,6 +128,15 @@ class TrainConfig:
     def __post_init__(self):
         for name in ("images", "batch_size", "lr"):
             _require(getattr(self, name) > 0, f"train.{name}", getattr(self, name), "above zero")
+        _require(
+            self.encoder_images >= 0 and not (self.encoder_images and self.start),
+            "train.encoder_images",
+            self.encoder_images,
+            "zero or more, and zero with train.start, whose encoder has learnt already",
+        )
+        _require(
+            self.clip is None or self.clip > 0, "train.clip", self.clip, "above zero, or null"
+        )
         _require(
             0 <= self.teacher_forcing <= 1,
             "train.teacher_forcing",

@@ -20,7 +20,7 @@ from pix2prof.mock.simulation import mock_galaxy
 from pix2prof.networks import save_model
 from pix2prof.output import replacing
 from pix2prof.predict import arrays as predict
-from pix2prof.training import loop as training
+from pix2prof.training.stages import train_network
 from pix2prof.training.starting import begin_network
 
 TOY = "notebooks/toy.yaml"
@@ -105,8 +105,9 @@ def train(run, sky):
         seed=settings.seed,
         bands=sky.bands,
     )
-    history = training.fit(
+    history = train_network(
         model,
+        run.config.model,
         pairs,
         validation,
         settings,
@@ -118,6 +119,7 @@ def train(run, sky):
     best = history.rows[history.best_epoch - 1]
     numbers = {
         "images": history.images,
+        "encoder_images": settings.encoder_images,
         "epochs": len(history.rows),
         "best_epoch": history.best_epoch,
         "validation_loss": best["validation_loss"],

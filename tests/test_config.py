@@ -50,6 +50,11 @@ def test_overrides_replace_single_keys(write):
         ("train: {rotate: 1}", "train.rotate is 1; it must be of type bool"),
         ("train: {images: true}", "train.images is True; it must be of type int"),
         ("train: {lr: -1.0}", "train.lr is -1.0; it must be above zero"),
+        ("train: {clip: 0.0}", "train.clip is 0.0; it must be above zero, or null"),
+        (
+            "train: {start: paper, encoder_images: 10}",
+            "train.encoder_images is 10; it must be .*zero with train.start",
+        ),
         ("train: 3", "train is 3; it must be a section"),
         ("model: {stem: tall}", "model.stem is 'tall'; it must be one of standard, small"),
         ("model: {step: 0.3}", "model.step is 0.3; it must be a multiple of 0.2"),

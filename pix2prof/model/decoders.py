@@ -176,5 +176,80 @@ class ReinjectingGRUDecoder(GRUDecoder):
         return weights
 
 
-DECODERS = {"gru": GRUDecoder, "gru_reinject": ReinjectingGRUDecoder}
-"""``model.decoder`` -> class; each is made with (latent, layers, dropout)."""
+class OneShotDecoder(nn.Module):
+    """One dense layer from z to all outputs: what the encoder alone can say.
+
+    It teaches an encoder without the cost of a recurrent decoder, see
+    `pix2prof.training.pretraining`.
+
+    Parameters
+    ----------
+    latent : int
+        Length of z.
+    count : int
+        Outputs of a whole profile.
+    """
+
+    def __init__(self, latent, count):
+        super().__init__()
+        self.dense = nn.Linear(latent, count)
+
+    def forward(self, z, targets, teacher=None, generator=None, dtype=torch.float32):
+        """Write as many outputs as there are targets; the rest is as for `GRUDecoder.forward`.
+
+        Parameters
+        ----------
+        z : torch.Tensor, shape (B, latent)
+        targets : torch.Tensor, shape (B, T)
+            T is at most ``count``; their values are not used.
+        teacher, generator, dtype
+            Not used: nothing is fed back, nothing is drawn, and the layer is in float32.
+
+        Returns
+        -------
+        torch.Tensor, shape (B, T)
+        """
+        return self.dense(z)[:, : targets.shape[1]]
+
+    @torch.no_grad()
+    def generate(self, z, max_steps, window, std, dtype=torch.float32):
+        """Write profiles until they halt; see `GRUDecoder.generate`."""
+        outputs = self.dense(z)[:, :max_steps]
+        quiet = outputs.unfold(1, window, 1).std(2, correction=0) <= std  # (B, T + 1 - window)
+        halted = quiet.any(1)
+        n_outputs = torch.where(halted, quiet.int().argmax(1) + window, max_steps)
+        after = torch.arange(max_steps, device=z.device) >= n_outputs[:, None]
+        return outputs.masked_fill(after, torch.nan), n_outputs, halted
+
+
+GRUS = {"gru": GRUDecoder, "gru_reinject": ReinjectingGRUDecoder}
+DECODERS = (*GRUS, "one_shot")
+"""What ``model.decoder`` may be with this network."""
+
+
+def make_decoder(name, count, latent=512, layers=3, dropout=0.2):
+    """Make a decoder.
+
+    Parameters
+    ----------
+    name : str
+        One of `DECODERS`.
+    count : int
+        Outputs of a whole profile.
+    latent, layers, dropout
+        See `GRUDecoder`; of no use to ``one_shot`` but for the first.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    ValueError
+        If there is no such decoder.
+    """
+    if name not in DECODERS:
+        raise ValueError(f"model.decoder is {name!r}: it must be one of {', '.join(DECODERS)}")
+    if name == "one_shot":
+        return OneShotDecoder(latent, count)
+    return GRUS[name](latent, layers, dropout)

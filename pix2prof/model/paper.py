@@ -3,7 +3,7 @@
 import torch
 
 from .base import EncoderNetwork
-from .decoders import DECODERS
+from .decoders import make_decoder
 from .nodes import Nodes
 from .packing import pack_encoder, packed
 from .resnet import binned
@@ -19,7 +19,7 @@ class Pix2Prof(EncoderNetwork):
     stem : {"standard", "small"}
         Of the encoder, see `ResNet18`.
     decoder : str
-        A key of `DECODERS`.
+        One of `pix2prof.model.decoders.DECODERS`.
     latent, layers, dropout
         See `ResNet18` and the decoder.
     step : float
@@ -59,10 +59,6 @@ class Pix2Prof(EncoderNetwork):
         mu_std=1.0,
         bands=None,
     ):
-        if decoder not in DECODERS:
-            raise ValueError(
-                f"model.decoder is {decoder!r}: it must be one of {', '.join(DECODERS)}"
-            )
         nodes = Nodes(step, max_sma, halt_window, halt_std, float(mu_mean), float(mu_std))
         super().__init__(
             nodes,
@@ -80,7 +76,7 @@ class Pix2Prof(EncoderNetwork):
             mu_std=nodes.mu_std,
             bands=bands,
         )
-        self.decoder = DECODERS[decoder](latent, layers, dropout)
+        self.decoder = make_decoder(decoder, nodes.count, latent, layers, dropout)
 
     def encode(self, images, dtype=torch.float32):
         """Latent vectors.

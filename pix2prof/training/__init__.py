@@ -10,6 +10,8 @@ loop
     Training: the loop, and going on after an interruption.
 recalibrating
     Errors of a trained network scaled anew, on galaxies that it has not learnt from.
+stages
+    The encoder taught first, then the decoder on it; or all as one.
 starting
     Where a training begins: at weights drawn anew, or at those of a trained network.
 validation

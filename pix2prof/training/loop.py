@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..memory import keep_memory
 from ..model.precision import choose_dtype
@@ -54,6 +55,13 @@ class History:
         """Time spent."""
         return self.rows[-1]["seconds"] if self.rows else 0.0
 
+    def then(self, other):
+        """Join the curve of a training that went on from this one, with counts that go on."""
+        counts = "epoch", "images", "seconds", "data_seconds"
+        before = {name: self.rows[-1][name] if self.rows else 0 for name in counts}
+        rows = [row | {name: before[name] + row[name] for name in counts} for row in other.rows]
+        return History(self.rows + rows, before["epoch"] + other.best_epoch)
+
 
 def fit(
     model,
@@ -70,7 +78,8 @@ def fit(
 ):
     """Train a network (section 2.2.5) and leave it with its best weights.
 
-    Adam on the mean squared error over all nodes of a batch. Each image is teacher-forced with
+    Adam on the mean squared error over all nodes of a batch, with gradients whose norm exceeds
+    ``config.clip`` shortened to it (Pascanu et al. 2013). Each image is teacher-forced with
     probability ``config.teacher_forcing``, else the network is fed its own outputs. After every
     epoch the statistics of the batch normalisation are taken anew over some of its images, the
     validation set is run without augmentation or teacher, and the weights of the lowest loss are
@@ -82,7 +91,8 @@ def fit(
     Parameters
     ----------
     model : pix2prof.model.paper.Pix2Prof
-        Changed in place; on return in evaluation mode with the best weights.
+        Changed in place, but for weights that take no gradient; on return in evaluation mode with
+        the best weights.
     train_pairs, validation_pairs
         See `pix2prof.dataset.stored.Pairs`.
     config : pix2prof.config.TrainConfig
@@ -116,7 +126,8 @@ def fit(
     n_epochs = math.ceil(config.images / size)
     train = batches_for(model, train_pairs, normalisation, crop)
     validation = batches_for(model, validation_pairs, normalisation, crop)
-    optimiser = torch.optim.Adam(model.parameters(), lr=config.lr, fused=True)
+    weights = [x for x in model.parameters() if x.requires_grad]
+    optimiser = torch.optim.Adam(weights, lr=config.lr, fused=True)
     history, best = History(), None
     if checkpoint is not None:
         parameters = {
@@ -235,6 +246,8 @@ def train_epoch(model, optimiser, batches, config, epoch, n_images, seen, dtype)
             group["lr"] = learning_rate(config, seen)
         optimiser.zero_grad()
         loss.backward()
+        if config.clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         optimiser.step()
         seen += len(indices)
         total += squares
@@ -244,6 +257,8 @@ def train_epoch(model, optimiser, batches, config, epoch, n_images, seen, dtype)
 
 def holds_statistics(config, seen):
     """Whether an epoch that begins after `seen` images trains on held statistics."""
+    if config.encoder_images > 0:
+        return True
     known = seen > 0 or config.start is not None
     return known and seen >= config.hold_statistics * config.images
 

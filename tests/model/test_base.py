@@ -16,7 +16,7 @@ from pix2prof.training.validation import profile_statistics
 
 BANDS = ("g", "r", "i")
 AS_IS = Normalisation(0.0, 1.0, kind="none")
-DECODERS = ("gru", "gru_reinject", "transformer")
+DECODERS = ("gru", "gru_reinject", "one_shot", "transformer")
 CONFIG = TrainConfig(images=40, batch_size=10, precision="float32", wobble=0.0, seed=5)
 
 pytestmark = pytest.mark.usefixtures("one_thread")

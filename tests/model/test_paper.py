@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pix2prof.model.decoders import GRUDecoder, ReinjectingGRUDecoder
+from pix2prof.model.decoders import GRUDecoder, OneShotDecoder, ReinjectingGRUDecoder
 from pix2prof.model.nodes import Nodes
 from pix2prof.model.paper import Pix2Prof
 from pix2prof.model.resnet import ResNet18
@@ -147,6 +147,23 @@ class TestBothDecoders:
         for row, profile in zip(outputs, expected, strict=True):
             np.testing.assert_allclose(row[: len(profile)], profile, atol=1e-6)
             assert row[len(profile) :].isnan().all()
+
+
+class TestOneShotDecoder:
+    def test_writes_what_the_dense_layer_says_until_it_is_quiet(self):
+        torch.manual_seed(5)
+        decoder, std = OneShotDecoder(16, 40), 0.2
+        z = torch.randn(30, 16)
+        written = decoder(z, torch.zeros(30, 25))
+        assert written.shape == (30, 25)
+        outputs, n_outputs, halted = decoder.generate(z, 40, 4, std)
+        assert torch.equal(written, decoder.dense(z)[:, :25])
+        said = decoder.dense(z).detach()
+        for row, n, stopped, profile in zip(outputs, n_outputs, halted, said, strict=True):
+            quiet = [t for t in range(4, 41) if profile[t - 4 : t].std(correction=0) <= std]
+            assert stopped == bool(quiet) and n == (quiet[0] if quiet else 40)
+            assert torch.equal(row[:n], profile[:n]) and row[n:].isnan().all()
+        assert 0 < halted.sum() < 30
 
 
 class TestDecoder:
