@@ -18,6 +18,7 @@ import pix2prof
 from pix2prof.figures.gallery import Panel, real_galaxies
 from pix2prof.figures.style import save_figure
 from pix2prof.metrics import deviations as metrics
+from pix2prof.names import network_name
 from pix2prof.output import replacing
 from pix2prof.paths import real_folder
 from pix2prof.profiles import MU_UNIT, read_profile
@@ -49,7 +50,8 @@ def main():
     table = QTable(rows=rows, names=("name", "predicted", "deviation", "remarks"))
     options.out.mkdir(parents=True, exist_ok=True)
     stem = options.out / f"real_galaxies_{Path(options.model).name}"
-    save_figure(real_galaxies(panels), stem)
+    method = network_name(model.network.kwargs.get("decoder", "gru"), Path(options.model).name)
+    save_figure(real_galaxies(panels, method=method), stem)
     with replacing(stem.with_suffix(".csv")) as partial:
         table.write(partial, format="ascii.csv", overwrite=True)
     numbers = metrics.summary(table["deviation"] * MU_UNIT / MU_UNIT)

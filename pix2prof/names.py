@@ -1,10 +1,31 @@
-"""Names of files: without extensions, the band they tell, and results' that never collide."""
+"""Names: of files, without collisions and with the band they tell; of networks, one each."""
 
 import re
 from collections import Counter
 from pathlib import Path
 
+PAPERS_NETWORK, ISOPHOTE_NETWORK = "paper's network", "isophote network"
 BAND_IN_NAME = re.compile(r"(?:^|[-_.])([ugrizy])(?=[-_.]|$)")
+
+
+def network_name(decoder, name="paper"):
+    """Name a network in words, as figures and tables have it.
+
+    Parameters
+    ----------
+    decoder : str
+        Its ``model.decoder``.
+    name : str
+        What its folder is called; it tells one that has the paper's decoder from the paper's.
+
+    Returns
+    -------
+    words : str
+        For instance `PAPERS_NETWORK`, `ISOPHOTE_NETWORK` or ``transformer network``.
+    """
+    if decoder != "gru":
+        return f"{decoder.replace('_', ' ')} network"
+    return PAPERS_NETWORK if name == "paper" else f"{PAPERS_NETWORK} ({name})"
 
 
 def stem(path):

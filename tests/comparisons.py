@@ -7,7 +7,7 @@ from pix2prof.compare.comparison import Comparison
 from pix2prof.profiles import sma_grid
 
 OFFSETS = (0.5, 0.02, 0.1)
-LABELS = ("Pix2Prof", "classical, automatic", "photutils Ellipse")
+LABELS = ("paper's network", "classical, automatic", "photutils Ellipse")
 
 
 def synthetic():

@@ -93,7 +93,7 @@ def test_one_command_runs_every_stage(clone, repro):
     assert 0 < metrics["test"]["median"] < 20
     assert set(metrics["by_band"]) == {"g", "r", "i"}
     compared = json.loads((clone.root / "results/comparison/summary.json").read_text())
-    assert {"Pix2Prof", "photutils Ellipse", "classical, automatic"} <= set(compared)
+    assert {"paper's network", "photutils Ellipse", "classical, automatic"} <= set(compared)
     assert all(numbers["images"] == 3 for numbers in compared.values())
     for table in ("table1.md", "table2.md"):
         assert "Identify galaxy centre" in (clone.root / "results" / table).read_text()

@@ -78,7 +78,7 @@ def verdicts(comparison, rows, limit=LIMITING_MU):
     notes = []
     for row in rows:
         lost = ", ".join(comparison.labels[comparison.failure[:, row] != ""])
-        right = f"{comparison.labels[best[row]]} {found[best[row], row]:.2f}"
+        right = f"{comparison.labels[best[row]]} {found[best[row], row]:.2f} mag"
         notes.append(f"closest: {right if best[row] >= 0 else 'nobody'}\nfailed: {lost or 'none'}")
 
     def count(chosen, words):

@@ -20,6 +20,7 @@ from pix2prof.compare import autoprof
 from pix2prof.images.image import Image
 from pix2prof.isophotes import method as isophotes
 from pix2prof.isophotes.measured import Flag, RowFlag
+from pix2prof.names import network_name
 from pix2prof.predict import arrays as predict
 from pix2prof.predict.stamps import make_stamp, stamp_side
 from pix2prof.profiles import sma_grid
@@ -111,8 +112,8 @@ def methods(models, python=None):
     Parameters
     ----------
     models : mapping of str to path-like
-        Name of each trained network and its folder. ``paper`` is called Pix2Prof, if its decoder
-        is the paper's; others by their decoder, or else their name.
+        Name of each trained network and its folder. Their labels are
+        `pix2prof.names.network_name`'s.
     python : path-like, optional
         Python of AutoProf's environment; by default `pix2prof.compare.autoprof.environment`.
 
@@ -127,8 +128,7 @@ def methods(models, python=None):
     for name, folder in models.items():
         card = json.loads((Path(folder) / "config.json").read_text())
         decoder = card["model"].get("decoder", "gru")
-        other = name if decoder == "gru" else decoder
-        label = "Pix2Prof" if (name, decoder) == ("paper", "gru") else f"Pix2Prof ({other})"
+        label = network_name(decoder, name)
         weights = _digest(Path(folder) / "model.safetensors", Path(folder) / "config.json")
         measure = partial(network, folder=str(folder))
         able.append(Method(f"network-{name}", label, f"{own} {weights}", measure, warm=True))

@@ -93,7 +93,7 @@ def _decoder(ax, rows, columns, times):
         for low, high in pairwise(rows):
             _arrow(ax, (x, low + 1.2), (x, high - 1.2))
         _arrow(ax, (x, rows[-1] + 1.2), (x, head - 1.0))
-        _box(ax, x, head, 5.6, 2.0, "ReLU, dense", "w", fontsize=6.5)
+        _box(ax, x, head, 5.6, 2.0, "ReLU, dense", "w", fontsize=7)
         _arrow(ax, (x, head + 1.0), (x, output - 0.9))
         ax.text(x, output, f"$c_{time}$", ha="center", va="center", color=PREDICTED, fontsize=9)
         given = "0" if k == 0 else ("$c_{n-1}$" if last else f"$c_{times[k - 1]}$")

@@ -9,26 +9,30 @@ from pix2prof.figures.style import (
     BAND_COLOURS,
     BAND_LINES,
     ETA_LABEL,
+    MARKED,
     MEASURED,
+    MEDIAN_ETA_LABEL,
     ONE_COLUMN,
     TWO_COLUMNS,
     paper_style,
     values,
 )
 from pix2prof.metrics.tables import headline
+from pix2prof.names import PAPERS_NETWORK
 from pix2prof.sdss import LIMITING_MU
 
 
 @paper_style
 def error_distribution(
-    table, curve, metrics, *, sample="mock galaxies", method="Pix2Prof", limit=LIMITING_MU
+    table, curve, metrics, *, sample="mock galaxies", method=PAPERS_NETWORK, limit=LIMITING_MU
 ):
     """Figure 4: the distribution of the test error, and the error against radius.
 
     Source: Fig. 2.4a of the chapter. Violins of the profiles' median deviations over all radii
     and over those brighter than `limit`, with maximum, minimum, mean and mean + standard
-    deviation labelled, the quartiles and the paper's headline numbers below; beside them the
-    median per kpc with its interquartile range shaded.
+    deviation and the headline median labelled, the quartiles and the paper's headline numbers
+    below; beside them the median per kpc with its interquartile range shaded, and the headline
+    median of all radii, that is of the profiles' medians.
 
     Parameters
     ----------
@@ -53,9 +57,12 @@ def error_distribution(
     draw_violins(left, table, metrics, limit=limit)
     left.set_title(f"{method}, {sample}")
     draw_curve(right, curve, MEASURED, "-", label="median", shade="interquartile range")
+    if "median" in metrics.get("test", {}):
+        median = metrics["test"]["median"]
+        words = f"median of the profiles' medians, {median:.3f}"
+        right.axhline(median, color=MARKED, lw=1.2, ls="--", label=words)
     right.set_title(f"{method}, {sample}")
-    right.legend(loc="upper left")
-    right.set(xlim=(0, None), ylim=(0, None))
+    _room_for_legend(right)
     return fig
 
 
@@ -63,7 +70,8 @@ def error_distribution(
 def error_by_band(curves, metrics, *, sample="mock galaxies"):
     """Figure 5: the test error against radius in each band.
 
-    Source: Fig. 2.5 of the chapter; the legend has the bands' median image S/N.
+    Source: Fig. 2.5 of the chapter; the legend has the bands' median image S/N, and of how many
+    profiles each curve is.
 
     Parameters
     ----------
@@ -82,11 +90,11 @@ def error_by_band(curves, metrics, *, sample="mock galaxies"):
     names = np.asarray(curves["set"])
     for band in dict.fromkeys(names[names != "all"].tolist()):
         snr = metrics.get("by_band", {}).get(band, {}).get("snr")
-        label = f"${band}$" if snr is None else f"${band}$ (S/N {snr:.3g})"
+        label = f"${band}$" if snr is None else f"${band}$, S/N {snr:.3g}"
         colour, line = BAND_COLOURS.get(band, "0.3"), BAND_LINES.get(band, ":")
         draw_curve(ax, curves[names == band], colour, line, label=label)
-    ax.legend(loc="upper left")
-    ax.set(xlim=(0, None), ylim=(0, None), title=f"Test set, {sample}")
+    _room_for_legend(ax)
+    ax.set_title(f"Test set, {sample}")
     return fig
 
 
@@ -132,7 +140,7 @@ def error_regressions(table, metrics, *, sample="mock galaxies"):
         ax.set_xlabel(label)
         ax.legend(loc="upper right", ncols=2, columnspacing=0.8, handletextpad=0.4)
         ax.set_title(f"Test set, {sample}")
-    axes[0].set_ylabel(r"median $\eta$ [mag arcsec$^{-2}$]")
+    axes[0].set_ylabel(MEDIAN_ETA_LABEL)
     top = np.nanmax(eta) if np.isfinite(eta).any() else 1.0
     axes[0].set_ylim(0, 1.3 * top)
     return fig
@@ -150,7 +158,7 @@ def draw_violins(ax, table, metrics, *, limit=LIMITING_MU, top=None, paper=True)
     top : float, optional
         Upper end of the axis [mag arcsec^-2]; by default the largest deviation.
     paper : bool
-        Whether the paper's numbers, which are Pix2Prof's, stand below ours.
+        Whether the paper's numbers, which are its network's, stand below ours.
     """
     sets = {
         "test": ("deviation", "all radii"),
@@ -165,10 +173,11 @@ def draw_violins(ax, table, metrics, *, limit=LIMITING_MU, top=None, paper=True)
         numbers = metrics.get(name, {})
         if "median" in numbers:
             _violin(ax, x, columns[x], numbers, gap=top / 17)
+        words = f"{words}, N = {numbers.get('n', 0)}"
         labels.append(_violin_label(words, metrics, name, paper))
     ax.set_xticks(range(len(sets)), labels)
     ax.tick_params(axis="x", length=0)
-    ax.set(xlim=(-0.4, 1.75), ylim=(-0.04 * top, 1.07 * top), ylabel=ETA_LABEL, xlabel="")
+    ax.set(xlim=(-0.4, 1.75), ylim=(-0.04 * top, 1.07 * top), ylabel=MEDIAN_ETA_LABEL, xlabel="")
 
 
 def _violin(ax, x, eta, numbers, gap):
@@ -182,15 +191,18 @@ def _violin(ax, x, eta, numbers, gap):
         "mean": numbers["mean"],
         r"mean + $\sigma$": numbers["mean"] + numbers["std"],
         "max": numbers["max"],
+        "median": numbers["median"],
     }
     heights = np.array(sorted(lines.values()))
     for k in range(1, len(heights)):
         heights[k] = max(heights[k], heights[k - 1] + gap)
     ordered = sorted(lines.items(), key=lambda line: line[1])
     for height, (words, value) in zip(heights, ordered, strict=True):
-        ax.plot([x - 0.16, x + 0.16], [value, value], color="k", lw=0.8)
+        mark = words == "median"
+        line = {"color": MARKED, "lw": 1.2, "ls": "--"} if mark else {"color": "k", "lw": 0.8}
+        ax.plot([x - 0.16, x + 0.16], [value, value], **line)
         ax.plot([x + 0.16, x + 0.27], [value, height], color="0.5", lw=0.4)
-        ax.text(x + 0.28, height, f"{words} {value:.2f}", va="center", fontsize=7)
+        ax.text(x + 0.28, height, f"{words} {value:.{2 + mark}f}", va="center", fontsize=7)
 
 
 def _violin_label(words, metrics, name, paper):
@@ -198,13 +210,18 @@ def _violin_label(words, metrics, name, paper):
     if "median" not in numbers:
         return f"{words}\nno profile"
     (theirs, ours), (their_iqr, iqr) = (headline(metrics, name, s) for s in ("median", "iqr"))
-    quartiles = ", ".join(f"{numbers[q]:.2f}" for q in ("q25", "median", "q75"))
-    text = f"{words}\nquartiles {quartiles}\nmedian {ours:.2f}, IQR {iqr:.2f}"
+    text = f"{words}\nquartiles {numbers['q25']:.3f}, {numbers['q75']:.3f}"
+    text = f"{text}\nmedian {ours:.3f}, IQR {iqr:.3f}"
     return f"{text}\n(paper {theirs:.2f}, IQR {their_iqr:.2f})" if paper else text
 
 
 def draw_curve(ax, curve, colour, line, label, shade=None):
-    """Draw `pix2prof.metrics.deviations.per_kpc` on an axis, quartiles shaded."""
+    """Draw `pix2prof.metrics.deviations.per_kpc` on an axis, quartiles shaded, its N in the label.
+
+    N is the number of profiles at the radius that has most of them, and at the last radius.
+    """
+    n = values(curve["n"])
+    label = f"{label}; N = {n.max()}, at the end {n[-1]}" if len(n) else label
     radius = values(curve["radius"])
     low, high = values(curve["q25"]), values(curve["q75"])
     ax.fill_between(radius, low, high, color=colour, alpha=0.15, lw=0, label=shade)
@@ -212,3 +229,10 @@ def draw_curve(ax, curve, colour, line, label, shade=None):
     ax.plot(radius, values(curve["median"]), color=colour, ls=line, label=label)
     ax.set(xlabel=f"distance from centre [{u.kpc}]", ylabel=ETA_LABEL)
     ax.margins(x=0)
+
+
+def _room_for_legend(ax):
+    """Put the legend above everything that is drawn on an axis from (0, 0)."""
+    handles, _ = ax.get_legend_handles_labels()
+    ax.set(xlim=(0, None), ylim=(0, ax.get_ylim()[1] * (1 + 0.1 * len(handles))))
+    ax.legend(loc="upper left")

@@ -2,11 +2,13 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from pix2prof.figures.diagram import architecture
 from pix2prof.figures.errors import error_by_band, error_distribution, error_regressions
 from pix2prof.figures.gallery import Panel, mock_sheet, profile_page, real_galaxies
 from pix2prof.figures.style import (
+    MARKED,
     MEASURED,
     MU_LABEL,
     ONE_COLUMN,
@@ -17,6 +19,7 @@ from pix2prof.figures.style import (
     draw_image,
     log_radius,
     mu_limits,
+    panel_title,
     paper_style,
     save_figure,
     short_name,
@@ -39,6 +42,10 @@ __all__ = [
     "sample_galaxies",
     "save_figure",
 ]
+
+
+CUT = {"color": MARKED, "ms": 3, "mew": 0}
+"""Markers of what lies beyond an axis."""
 
 
 @paper_style
@@ -91,7 +98,7 @@ def profile_grid(reference, prediction, pairs, *, sample="mock galaxies", step=S
     """Figure 3: predicted profiles over measured ones, with residuals.
 
     Source: Fig. 2.3 of the chapter. Residuals are ``y - p``, measured less predicted; beyond
-    their axis (which holds 98 per cent of them) they are cut.
+    their axis (which holds 98 per cent of them) a triangle at its edge stands for each.
 
     Parameters
     ----------
@@ -131,12 +138,15 @@ def profile_grid(reference, prediction, pairs, *, sample="mock galaxies", step=S
         top.plot(sma, prediction[k], color=PREDICTED, lw=1, label="predicted")
         bottom.axhline(0, color="0.6", lw=0.6)
         bottom.plot(sma, residual[k], color="k", lw=0.7)
+        for sign, marker in ((1, "^"), (-1, "v")):
+            cut = sma[sign * residual[k] > reach]
+            bottom.plot(cut, np.full(len(cut), sign * 0.88 * reach), marker, **CUT)
         log_radius(top)
         top.set_xlim(step, end * 1.15)
         bright_up(top, *limits)
         bottom.set_ylim(-reach, reach)
-        label = f"{short_name(pairs['name'][k])} ${pairs['band'][k]}$"
-        top.text(0.97, 0.95, label, transform=top.transAxes, ha="right", va="top", fontsize=6)
+        label = panel_title(pairs["name"][k], pairs["band"][k])
+        top.text(0.97, 0.95, label, transform=top.transAxes, ha="right", va="top", fontsize=7)
         top.tick_params(labelbottom=False, labelleft=column == 0)
         bottom.tick_params(labelbottom=k + n_columns >= len(reference), labelleft=column == 0)
         if column == 0:
@@ -147,8 +157,10 @@ def profile_grid(reference, prediction, pairs, *, sample="mock galaxies", step=S
         0.53, 0.04 / height, f"{SMA_LABEL}; residuals (res) in mag arcsec$^{{-2}}$", ha="center"
     )
     handles, labels = fig.axes[0].get_legend_handles_labels()
+    handles.append(plt.Line2D([], [], ls="", marker="^", **CUT))
+    labels.append(rf"residual beyond $\pm${reach:.2f}")
     words = f"Test set, {sample}"
-    fig.legend(handles, labels, loc="upper center", ncols=2, title=words, borderaxespad=0)
+    fig.legend(handles, labels, loc="upper center", ncols=3, title=words, borderaxespad=0)
     return fig
 
 
@@ -178,6 +190,9 @@ def learning_curve(history, *, sample="mock galaxies", unit="(mag arcsec$^{-2}$)
         words = f"kept: {validation[best]:.3g}"
         ax.plot(seen[best], validation[best], "o", color="k", ms=4, mfc="none", label=words)
     ax.set(yscale="log", xlabel="training images seen", ylabel=f"mean squared error [{unit}]")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
     ax.legend()
     ax.set_title(f"Training on {sample}")
     return fig

@@ -94,7 +94,7 @@ def mock_sheet(
         draw_image(ax, rgb, pixscale)
         text = {
             "color": "w",
-            "fontsize": 6,
+            "fontsize": 7,
             "ha": "center",
             "path_effects": [withStroke(foreground="k", linewidth=1.2)],
         }
@@ -198,7 +198,7 @@ def _draw_predicted(ax, table, label=None):
 
 
 @paper_style
-def real_galaxies(panels, *, reference="AutoProf", n_columns=6):
+def real_galaxies(panels, *, method, reference="AutoProf", n_columns=5):
     """Predicted profiles over another method's, one small panel a galaxy, without images.
 
     Axes end at 29 mag arcsec^-2, where the profiles of real images are the sky's.
@@ -207,8 +207,8 @@ def real_galaxies(panels, *, reference="AutoProf", n_columns=6):
     ----------
     panels : sequence of Panel
         The galaxies in the order they are drawn.
-    reference : str
-        The other method's name.
+    method, reference : str
+        The names of the network and of the other method.
     n_columns : int
         Panels in a row.
 
@@ -242,7 +242,7 @@ def real_galaxies(panels, *, reference="AutoProf", n_columns=6):
         missing = [f"no {reference}"] * (panel.reference is None)
         missing += ["no prediction"] * (panel.predicted is None)
         words = "\n".join([*missing, *filter(None, [panel.note])])
-        style = {"transform": ax.transAxes, "fontsize": 5.5, "linespacing": 1.0}
+        style = {"transform": ax.transAxes, "fontsize": 7, "linespacing": 1.0}
         ax.text(0.96, 0.95, fill(short_name(panel.title), 22), ha="right", va="top", **style)
         ax.text(0.05, 0.06, words, ha="left", va="bottom", **style)
     for ax in axes.flat[len(panels) :]:
@@ -255,6 +255,10 @@ def real_galaxies(panels, *, reference="AutoProf", n_columns=6):
     fig.text(0.53, 0.04 / height, SMA_LABEL, ha="center")
     fig.text(0.005, 0.5, MU_LABEL, va="center", rotation=90)
     handles = [plt.Line2D([], [], color=MEASURED, lw=1.3), plt.Line2D([], [], color=PREDICTED)]
-    names = [reference, "Pix2Prof (trained on mock galaxies)"]
-    fig.legend(handles, names, loc="upper center", ncols=2, borderaxespad=0)
+    names = [reference, f"{method} (trained on mock galaxies)"]
+    if any(p.predicted is not None and "mu_err" in p.predicted.colnames for p in panels):
+        handles.append(plt.Rectangle((0, 0), 1, 1, fc=PREDICTED, alpha=0.3, lw=0))
+        handles.append(plt.Line2D([], [], color=PREDICTED, lw=0.8, ls=":"))
+        names += ["its error", "inferred beyond the image's S/N"]
+    fig.legend(handles, names, loc="upper center", ncols=4, borderaxespad=0)
     return fig

@@ -17,18 +17,19 @@ from pix2prof.figures.style import (
     log_radius,
     method_style,
     mu_limits,
+    panel_title,
     paper_style,
-    short_name,
     values,
 )
 from pix2prof.metrics.tables import PAPER_SECONDS, PERSON
+from pix2prof.names import PAPERS_NETWORK
 from pix2prof.profiles import sma_grid
 from pix2prof.sdss import LIMITING_MU, PIXSCALE
 
 LEVELS = (23.0, 25.0)
 LEGEND_COLUMNS = 4
-LETTER = 0.047
-"""Mean width of a letter of the galleries' titles [inches]."""
+LETTER = 0.055
+"""Mean width of a letter of 7 pt [inches]."""
 
 
 @paper_style
@@ -60,7 +61,7 @@ def method_errors(measured, *, sample="mock galaxies", limit=LIMITING_MU):
     top = max((column.max() for z in eta if (column := z[np.isfinite(z)]).size), default=1.0)
     for k, (name, (table, _, numbers)) in enumerate(measured.items()):
         ax = fig.add_subplot(grid[divmod(k, n_columns)])
-        draw_violins(ax, table, numbers, limit=limit, top=top, paper=name == "Pix2Prof")
+        draw_violins(ax, table, numbers, limit=limit, top=top, paper=name == PAPERS_NETWORK)
         failed = len(table) - numbers["test"]["n"]
         words = f"; {failed} of {len(table)} without a profile" if failed else ""
         ax.set_title(f"({'abcdefgh'[k]}) {name}, {sample}{words}")
@@ -117,10 +118,12 @@ def accuracy_and_speed(summary, *, sample="mock galaxies", hardware="", limit=LI
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
+    images = max(values(summary["images"]))
     place = f" of {hardware}" if hardware else ""
     ax.set_xlabel(f"galaxies per second, one image at a time on one core{place}")
     ax.set_ylabel(rf"$|\mu - \mu_{{\rm truth}}|$ where truth $< {limit:g}$ [mag arcsec$^{{-2}}$]")
-    ax.set_title(f"{sample.capitalize()} against the truth: medians, bars to the 90th percentile")
+    words = f"{images:.0f} images of {sample} against the truth"
+    ax.set_title(f"{words}: medians, bars to the 90th percentile")
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return fig
 
@@ -160,8 +163,9 @@ def isophote_gallery(
     n_rows = -(-len(rows) // n_columns)
     wide = TWO_COLUMNS / n_columns
     above = 0.0 if images is None else wide
-    notes = [""] * len(rows) if notes is None else notes
-    head = 0.16 + 0.11 * max((1 + note.count("\n") for note in notes if note), default=0)
+    letters = int(wide / LETTER)
+    notes = [_wrapped(note, letters) for note in notes or [""] * len(rows)]
+    head = 0.16 + 0.11 * max((len(note.splitlines()) for note in notes), default=0)
     cell = head + above + 0.95
     caption = fill(caption, 150)
     low = 0.4 + 0.13 * len(caption.splitlines())
@@ -191,19 +195,23 @@ def isophote_gallery(
         ax.set_xlim(0.3, 120)
         bright_up(ax, *limits)
         ax.tick_params(labelleft=column == 0, labelbottom=k + n_columns >= len(rows))
-        name = short_name(comparison.images["name"][row], int(wide / LETTER) - 4)
-        title = f"{name} ${comparison.images['band'][row]}$"
+        title = panel_title(*comparison.images["name", "band"][row], letters - 3)
         words = "\n".join([title, *filter(None, [notes[k]])])
-        fig.text(x + 0.01, top + 0.02 / height, words, fontsize=5.5, va="bottom", linespacing=1.1)
+        fig.text(x, top + 0.02 / height, words, fontsize=7, va="bottom", linespacing=1.1)
+        if column == 0:
+            ax.set_ylabel(MU_LABEL)
     handles = [plt.Line2D([], [], color="k", lw=1.6)] if np.isfinite(shown[0]).any() else []
     names = ["truth"] * len(handles) + [str(label) for label in comparison.labels]
     styles = [method_style(str(label)) for label in comparison.labels]
     handles += [plt.Line2D([], [], color=colour, ls=dashes) for colour, dashes in styles]
     fig.legend(handles, names, loc="upper center", ncols=LEGEND_COLUMNS, borderaxespad=0.1)
-    fig.text(0.008, 0.5, MU_LABEL, va="center", rotation=90)
     fig.text(0.5, (low - 0.11) / height, SMA_LABEL, ha="center", va="top")
     fig.text(0.5, 0.03 / height, caption, ha="center", va="bottom", fontsize=7)
     return fig
+
+
+def _wrapped(note, letters):
+    return "\n".join(fill(line, letters) for line in note.splitlines())
 
 
 def _draw_isophotes(ax, comparison, row, image, pixscale, levels):
@@ -225,4 +233,4 @@ def _draw_isophotes(ax, comparison, row, image, pixscale, levels):
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[])
     bar = max(b for b in (1, 2, 5, 10, 20, 30, 60) if b < 0.6 * reach or b == 1)
     ax.plot([-0.9 * reach, -0.9 * reach + bar], [-0.88 * reach] * 2, color="k", lw=1)
-    ax.text(-0.9 * reach, -0.84 * reach, f"{bar} arcsec", fontsize=5, va="bottom")
+    ax.text(-0.9 * reach, -0.84 * reach, f"{bar} arcsec", fontsize=7, va="bottom")

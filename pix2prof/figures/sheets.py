@@ -6,6 +6,7 @@ from matplotlib.colors import to_rgba
 
 from pix2prof.figures.style import (
     MEASURED,
+    MU_LABEL,
     PREDICTED,
     SMA_LABEL,
     TWO_COLUMNS,
@@ -50,7 +51,7 @@ def contact_sheet(images, *, n_columns=8):
         ax.axis("off")
     for k, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
         ax.imshow(np.arcsinh(np.asarray(image) / SOFTENING), vmin=limits[0], vmax=limits[1])
-        ax.text(0.04, 0.04, str(k), transform=ax.transAxes, fontsize=6, color=PREDICTED)
+        ax.text(0.04, 0.04, str(k), transform=ax.transAxes, fontsize=7, color=PREDICTED)
     return fig
 
 
@@ -101,20 +102,21 @@ def isophote_steps(image, mask, table, *, pixscale=PIXSCALE):
     smooth.fill_between(rows["sma"], *error_band(rows, "ellipticity"), color="0.8", lw=0)
     smooth.plot(rows["sma"], rows["ellipticity"], color=MEASURED, label="ellipticity")
     smooth.plot(rows["sma"], rows["pa"] / 180, color=PREDICTED, ls="--", label="PA / 180 deg")
-    smooth.set(ylim=(0, 1.25))
-    smooth.legend(loc="upper right", fontsize=6, borderaxespad=0.2)
+    smooth.set(ylim=(0, 1.45))
+    smooth.legend(loc="upper right", fontsize=7, borderaxespad=0.2)
     bridged = (rows["flag"] & RowFlag.INTERPOLATED) > 0
     hidden = rows["n_masked"] / np.maximum(rows["n_masked"] + rows["n_used"], 1)
     filled.plot(rows["sma"], hidden, color=MEASURED, label="masked share")
     filled.plot(rows["sma"][bridged], hidden[bridged], ".", color=PREDICTED, label="interpolated")
-    filled.set(ylim=(0, 1.25))
-    filled.legend(loc="upper right", fontsize=6, borderaxespad=0.2)
+    filled.set(ylim=(0, 1.45))
+    filled.legend(loc="upper right", fontsize=7, borderaxespad=0.2)
     kept = slice(0, max(int(meta["nvalid"]), 2))
     profile.fill_between(
         rows["sma"][kept], *(edge[kept] for edge in error_band(rows, "mu")), color="0.8", lw=0
     )
     profile.plot(rows["sma"][kept], rows["mu"][kept], color=MEASURED)
     bright_up(profile, *mu_limits(rows["mu"][kept]))
+    profile.set_ylabel(MU_LABEL)
     titles = ("centre", "sky", "foreground objects", "contours", "extended", "smoothed",
               "interpolated", "the profile")  # fmt: skip
     for ax, title in zip(axes.flat, titles, strict=True):

@@ -9,26 +9,30 @@ import seaborn as sns
 from matplotlib.patches import Ellipse
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from pix2prof.names import ISOPHOTE_NETWORK, PAPERS_NETWORK, band_of_name
+
 STYLE = Path(__file__).with_name("paper.mplstyle")
 ONE_COLUMN, TWO_COLUMNS = 3.35, 7.0
 
 _PALETTE = sns.color_palette("colorblind").as_hex()
 _BLUE, _ORANGE, _GREEN, _VERMILION, _PURPLE, _BROWN, _PINK, *_, _SKY = _PALETTE
-MEASURED, PREDICTED = _BLUE, _ORANGE
+MEASURED, PREDICTED, MARKED = _BLUE, _ORANGE, _VERMILION
 BAND_COLOURS = {"g": _GREEN, "r": _VERMILION, "i": _PURPLE}
 BAND_LINES = {"g": "-", "r": "--", "i": "-."}
 
 METHODS = {
-    "Pix2Prof": (_ORANGE, "-"),
+    PAPERS_NETWORK: (_ORANGE, "-"),
+    ISOPHOTE_NETWORK: (_VERMILION, (0, (6, 1.5))),
     "AutoProf": (_GREEN, "--"),
     "photutils Ellipse": (_PURPLE, "-."),
     "classical, automatic": (_BLUE, "-"),
     "classical, mask known": (_SKY, ":"),
 }
-OTHERS = ((_VERMILION, "--"), (_BROWN, "-."), (_PINK, ":"))
+OTHERS = ((_BROWN, "-."), (_PINK, ":"))
 
 MU_LABEL = r"$\mu$ [mag arcsec$^{-2}$]"
 ETA_LABEL = r"absolute deviation $\eta$ [mag arcsec$^{-2}$]"
+MEDIAN_ETA_LABEL = r"median $\eta$ of a profile [mag arcsec$^{-2}$]"
 SMA_LABEL = "semi-major axis [arcsec]"
 
 
@@ -177,3 +181,9 @@ def short_name(name, longest=None):
         return name
     before = (longest - 1) // 2
     return f"{name[:before]}\N{HORIZONTAL ELLIPSIS}{name[before + 1 - longest :]}"
+
+
+def panel_title(name, band, longest=None):
+    """Write a galaxy's name, see `short_name`, and the band once, even if the name tells it."""
+    told, galaxy = band_of_name(name)
+    return f"{short_name(galaxy if told == band else name, longest)} ${band}$"

@@ -4,6 +4,8 @@ import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
+from pix2prof.names import ISOPHOTE_NETWORK, PAPERS_NETWORK
+
 STEPS = (
     ("Identify galaxy centre", "No", 5.0),
     ("Estimate & remove sky background", "Yes", np.nan),
@@ -24,7 +26,7 @@ HEADLINES = (
 """Set, statistic, the paper's value [mag arcsec^-2], in words (section 2.3)."""
 
 PERSON = "Courteau (1996), by hand"
-PAPER_SECONDS = {PERSON: 28800 / 150, "AutoProf": 490.0, "Pix2Prof": 1 / 0.9}
+PAPER_SECONDS = {PERSON: 28800 / 150, "AutoProf": 490.0, PAPERS_NETWORK: 1 / 0.9}
 """Wall time per galaxy (sections 2.3 and 2.3.1): an eight-hour day's 150, and two programs."""
 
 AUTOMATED = {
@@ -32,15 +34,15 @@ AUTOMATED = {
     "AutoProf": ("Yes", "Yes", "Stars", "Yes", "Yes", "Yes", "Yes"),
     "photutils Ellipse": ("With help", "With help", "With help", "Yes", "Yes", "No", "No"),
     "classical, automatic": ("Yes",) * len(STEPS),
-    "Pix2Prof": ("Yes",) * len(STEPS),
-    "Pix2Prof (isophote)": ("Yes",) * len(STEPS),
+    PAPERS_NETWORK: ("Yes",) * len(STEPS),
+    ISOPHOTE_NETWORK: ("Yes",) * len(STEPS),
 }
 """Method -> whether it does each of `STEPS` by itself."""
 
 HELP = (
     "With help: not by Ellipse itself; here by photutils' segmentation and sigma-clipped sky. "
-    "Stars: AutoProf masks stars, not other galaxies. Pix2Prof does no step: it skips them all; "
-    "Pix2Prof (isophote) finds centre and foreign sources by its network, and fits."
+    f"Stars: AutoProf masks stars, not other galaxies. The {PAPERS_NETWORK} does no step: "
+    f"it skips them all; the {ISOPHOTE_NETWORK} finds centre and foreign sources, and fits."
 )
 PAPER_ENERGY = {"kwh": 20.0, "kg_co2e": 5.54}
 
@@ -119,7 +121,7 @@ def table2(seconds=None, hardware="", rate=None, cores=""):
     hardware : str
         What that was measured on.
     rate : float, optional
-        Images that Pix2Prof does in a second in batches, measured here.
+        Images that the paper's network does in a second in batches, measured here.
     cores : str
         What that was measured on.
 
@@ -141,7 +143,7 @@ def table2(seconds=None, hardware="", rate=None, cores=""):
     if seconds:
         measured("Seconds per galaxy and band, here, one core", hardware, seconds)
     if rate:
-        measured("The same, here, in batches", cores, {"Pix2Prof": 1 / rate})
+        measured("The same, here, in batches", cores, {PAPERS_NETWORK: 1 / rate})
     table = QTable(rows=rows, names=("Process", *(f"Automated in {n}?" for n in AUTOMATED)))
     table.meta["assumptions"] = HELP
     return table

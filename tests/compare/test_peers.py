@@ -43,8 +43,8 @@ def model(tmp_path_factory):
 def test_what_cannot_run_is_said_and_the_others_are_there(model, tmp_path):
     able, missing = peers.methods({"paper": model, "small": model}, tmp_path / "python")
     assert [method.label for method in able] == [
-        "Pix2Prof",
-        "Pix2Prof (small)",
+        "paper's network",
+        "paper's network (small)",
         "photutils Ellipse",
         "classical, automatic",
         "classical, mask known",
@@ -110,7 +110,7 @@ def test_the_isophote_network_gives_ellipses_on_the_targets_own_pixels(tmp_path)
     normalisation = {"low": -1.0, "high": 2.0, "kind": "none", "softening": 0.02}
     save_model(IsophoteNetwork().eval(), tmp_path, crop=64, normalisation=normalisation)
     [method, *_], _ = peers.methods({"paper": tmp_path}, tmp_path / "python")
-    assert method.label == "Pix2Prof (isophote)"
+    assert method.label == "isophote network"
     image = np.pad(disc().image, 8)
     found = method.measure(peers.Target("disc", image))
     said = describe_images(image[None], load(tmp_path))

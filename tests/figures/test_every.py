@@ -6,7 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pix2prof.figures import every as figures
-from pix2prof.figures.style import stretch
+from pix2prof.figures.style import panel_title, stretch
 from pix2prof.metrics import deviations as metrics
 from pix2prof.metrics import report
 
@@ -80,7 +80,7 @@ def drawings(evaluated):
                 figures.Panel("B r", QTable({"sma": SMA, "mu": prediction[1]})),
                 figures.Panel("C r", None, note="constant image"),
             ],
-            n_columns=2,
+            method="isophote network", n_columns=2,
         ),
     }  # fmt: skip
 
@@ -108,6 +108,12 @@ def test_every_axis_in_view_is_labelled_and_inside_a_column(drawn, name):
         if ax.yaxis.get_label_text() or any(t.get_visible() for t in ax.get_yticklabels()):
             label = ax.yaxis.get_label_text()
             assert "[" in label or label == "res" or "mag arcsec" in shared
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_word_is_too_small_to_print(drawn, name):
+    texts = [t for t in drawn[name].findobj(plt.Text) if t.get_visible() and t.get_text()]
+    assert min(t.get_fontsize() for t in texts) >= 7
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -140,18 +146,32 @@ def test_bright_is_up(drawn, name):
 def test_the_violins_carry_ours_and_the_papers_numbers(evaluated, drawn):
     numbers = evaluated[-1]["test"]
     text = words(drawn["error_distribution"])
-    assert f"median {numbers['median']:.2f}, IQR {numbers['iqr']:.2f}" in text
+    assert f"median {numbers['median']:.3f}, IQR {numbers['iqr']:.3f}" in text
     assert "(paper 0.41, IQR 0.21)" in text and "(paper 0.34, IQR 0.22)" in text
     for label in ("max", "min", "mean", r"mean + $\sigma$"):
         assert f"{label} " in text
     assert f"max {numbers['max']:.2f}" in text
+    left, right = drawn["error_distribution"].axes
+    assert f"median of the profiles' medians, {numbers['median']:.3f}" in words(right)
+    for ax in (left, right):
+        heights = [np.unique(line.get_ydata()) for line in ax.lines if line.get_ls() == "--"]
+        assert heights[0] == pytest.approx([numbers["median"]])
+    assert left.get_title() == "paper's network, mock galaxies"
+
+
+def test_every_curve_says_of_how_many_profiles_it_is(evaluated, drawn):
+    curves, text = evaluated[3], words(drawn["error_by_band"])
+    for band in "gri":
+        last = curves[curves["set"] == band]["n"][-1]
+        assert f"${band}$, S/N {dict(g=41, r=35, i=28)[band]}; N = 10, at the end {last}" in text
+    assert "N = 30, at the end" in words(drawn["error_distribution"])
 
 
 def test_the_labels_of_a_violin_do_not_overlap(drawn):
     fig = drawn["error_distribution"]
     renderer = FigureCanvasAgg(fig).get_renderer()
     boxes = [text.get_window_extent(renderer) for text in fig.axes[0].texts]
-    assert len(boxes) == 8
+    assert len(boxes) == 10
     pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i]]
     assert not any(a.overlaps(b) for a, b in pairs)
 
@@ -163,13 +183,25 @@ def test_the_regressions_state_slope_and_p(evaluated, drawn):
 
 def test_residuals_are_measured_less_predicted(evaluated, drawn):
     reference, prediction = evaluated[:2]
-    residual = drawn["profile_grid"].axes[1].lines[-1].get_ydata()
+    residual = drawn["profile_grid"].axes[1].lines[1].get_ydata()
     np.testing.assert_allclose(residual, reference[0] - prediction[0])
+
+
+def test_residuals_beyond_their_axis_are_marked_at_its_edge(evaluated):
+    reference, prediction, table, *_ = evaluated
+    prediction = np.where(SMA < 5, prediction, np.nan)
+    prediction[0, 1:3] += (9, -9)
+    bottom = figures.profile_grid(reference[:7], prediction[:7], table[:7]).axes[1]
+    above, below = (line.get_xydata() for line in bottom.lines[2:])
+    assert below[:, 0].tolist() == SMA[1:2].tolist() and above[:, 0].tolist() == SMA[2:3].tolist()
+    low, high = bottom.get_ylim()
+    assert low < below[0, 1] < 0.8 * low and 0.8 * high < above[0, 1] < high
 
 
 def test_failures_are_named_in_their_panels(drawn):
     text = words(drawn["real_galaxies"])
     assert "no AutoProf" in text and "no prediction\nconstant image" in text
+    assert "isophote network (trained on mock galaxies)" in text
 
 
 def test_sets_without_a_profile_are_drawn_empty(evaluated):
@@ -205,3 +237,11 @@ def test_the_stretch_is_monotonic_and_survives_bad_pixels():
     assert np.isfinite(stretch(image)).all()
     assert not stretch(np.full((4, 4), np.nan)).any()
     assert np.isfinite(stretch(np.ones((4, 4)))).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("NGC582-g", "NGC582 $g$"), ("M59-r", "M59-r $g$"), ("SDSS J1-manga", "J1-manga $g$")],
+)
+def test_a_title_has_the_band_once(name, title):
+    assert panel_title(name, "g") == title

@@ -36,4 +36,5 @@ def test_every_row_of_table_1_has_its_picture():
     assert blue > 3 and len(panels["extended"].patches) >= blue
     orange = [p for p in panels["extended"].patches if p.get_edgecolor() == to_rgba(PREDICTED)]
     assert bool(orange) == bool((table["flag"] & RowFlag.EXTENDED).any())
+    assert "mag arcsec" in panels["the profile"].get_ylabel()
     assert not plt.get_fignums()

@@ -17,14 +17,19 @@ def test_the_papers_table_1():
 def test_table_2_has_each_step_of_each_method_and_the_times():
     table = tables.table2()
     assert len(table) == 8
-    assert set(table["Automated in Pix2Prof?"][:7]) == {"Yes"}
+    assert set(table["Automated in paper's network?"][:7]) == {"Yes"}
     assert list(table["Automated in Courteau (1996), by hand?"][:7]).count("No") == 4
     assert list(table[-1])[1:] == ["192", "490", "–", "–", "1.1", "–"]
     assert "sigma-clipped" in table.meta["assumptions"]
 
 
 def test_table_2_has_the_measured_times_when_given():
-    seconds = {"AutoProf": 6.123, "Pix2Prof": 0.05, "Pix2Prof (isophote)": 0.07, "expert": np.nan}
+    seconds = {
+        "AutoProf": 6.123,
+        "paper's network": 0.05,
+        "isophote network": 0.07,
+        "expert": np.nan,
+    }
     table = tables.table2(seconds, "a Processor", 40.0, "two cores")
     assert list(table[-2])[1:] == ["–", "6.1", "–", "–", "0.05", "0.07"]
     assert "a Processor" in table[-2]["Process"]
