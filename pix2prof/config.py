@@ -115,6 +115,7 @@ class TrainConfig:
     images: int = 16000
     batch_size: int = 32
     lr: float = 2e-4
+    decoder_lr: float | None = None
     clip: float | None = None
     schedule: Literal["constant", "cosine"] = "cosine"
     teacher_forcing: float = 0.4
@@ -134,9 +135,9 @@ class TrainConfig:
             self.encoder_images,
             "zero or more, and zero with train.start, whose encoder has learnt already",
         )
-        _require(
-            self.clip is None or self.clip > 0, "train.clip", self.clip, "above zero, or null"
-        )
+        for name in ("decoder_lr", "clip"):
+            value = getattr(self, name)
+            _require(value is None or value > 0, f"train.{name}", value, "above zero, or null")
         _require(
             0 <= self.teacher_forcing <= 1,
             "train.teacher_forcing",

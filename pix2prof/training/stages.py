@@ -22,6 +22,8 @@ def train_network(
 ):
     """Train a network, its encoder first where ``config.encoder_images`` asks for it.
 
+    The decoder then learns at ``config.decoder_lr``, where one is given.
+
     Parameters
     ----------
     model : torch.nn.Module
@@ -48,6 +50,7 @@ def train_network(
         return fit(model, *given, config, **options, start=start, checkpoint=checkpoint)
     aside = None if checkpoint is None else Path(checkpoint) / "encoder"
     before = teach_encoder(model, network, *given, config, **options, checkpoint=aside)
+    config = replace(config, lr=config.decoder_lr or config.lr)
     model.encoder.requires_grad_(False)
     try:
         history = fit(model, *given, config, **options, checkpoint=checkpoint)

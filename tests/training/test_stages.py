@@ -50,6 +50,14 @@ def test_the_encoder_is_that_of_a_training_without_the_decoder(unbroken):
     assert without_clock(both)[:3] == without_clock(history)
 
 
+def test_the_decoder_learns_at_a_rate_of_its_own(unbroken):
+    model, history = trained(replace(FIRST, decoder_lr=3e-3))
+    assert same(model.encoder, unbroken[0].encoder)
+    assert not same(model.decoder, unbroken[0].decoder)
+    rates = [row["lr"] for row in history.rows]
+    assert max(rates[:3]) <= 1e-3 < 1.4e-3 < rates[3] <= 3e-3
+
+
 def test_the_curve_goes_on_from_stage_to_stage(unbroken):
     _, history = unbroken
     assert [row["epoch"] for row in history.rows] == [1, 2, 3, 4, 5]
