@@ -223,24 +223,25 @@ def test_from_disk_to_a_table_with_errors(survey, trained, tmp_path):
     assert "counter-clockwise" in table.meta["paconv"]
 
 
-def test_nothing_of_pure_noise_reads_as_measured(survey, trained, tmp_path):
-    save_model(trained[0], tmp_path / "m", normalisation=asdict(NORMALISATION), crop=CROP)
-    model = load(tmp_path / "m")
-    header = fits.Header({"PIXSCALE": PIXSCALE, "FILTER": "r"})
+def test_nothing_of_pure_noise_reads_as_measured(tmp_path):
+    model, header = load(), fits.Header({"PIXSCALE": PIXSCALE, "FILTER": "r"})
     noise = np.random.default_rng(1).normal(0, 0.02, (128, 128)).astype("f4")
-    fits.PrimaryHDU(noise, header).writeto(tmp_path / "noise.fits")
-    fits.PrimaryHDU(survey.images[20, 1], header).writeto(tmp_path / "galaxy.fits")
+    radius = np.hypot(*(np.mgrid[:128, :128] - 63.5)) * PIXSCALE
+    disc = mu_to_intensity(21 + 1.0857 * radius / 3).astype("f4") * PIXSCALE**2
+    for name, image in (("noise", noise), ("galaxy", noise + disc)):
+        fits.PrimaryHDU(image, header).writeto(tmp_path / f"{name}.fits")
     nothing, galaxy = predict_files([tmp_path / "noise.fits", tmp_path / "galaxy.fits"], model)
     table = nothing.profile
     assert (table["flag"] & RowFlag.BELOW_CUT > 0).all() and table.meta["sn_sma"] == 0
     assert "no extended source found" in table.meta["flags"]
     assert any("nothing of the profile is measured" in flag for flag in table.meta["flags"])
     assert nothing.ellipses is None and len(table.meta["absent"]) == len(PARAMETERS)
-    said = describe_images(nothing.stamp.data[None], model)
+    stamps = np.stack([nothing.stamp.data, galaxy.stamp.data])
+    said = describe_images(stamps, model)
+    assert said["signal"].tolist() == [False, True] and said["flag"][0, 0] == 0
     np.testing.assert_array_equal(table["mu"].value, said["mu"][0, : len(table)])
-    said = describe_images(galaxy.stamp.data[None], model, covered=galaxy.stamp.covered[None])
-    assert said["signal"].all() and galaxy.profile.meta["sn_sma"] > 5
-    np.testing.assert_array_equal(galaxy.profile["flag"], said["flag"][0, : len(galaxy.profile)])
+    np.testing.assert_array_equal(galaxy.profile["flag"], said["flag"][1, : len(galaxy.profile)])
+    assert galaxy.profile.meta["sn_sma"] > 5
 
 
 def test_strange_images_are_known(survey, trained, tmp_path):
