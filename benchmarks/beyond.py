@@ -23,10 +23,9 @@ import torch
 from pix2prof import paths
 from pix2prof.dataset.stored import SPLITS, Pairs, load_survey
 from pix2prof.isophotes import method as isophotes
-from pix2prof.isophotes.measured import RowFlag
 from pix2prof.photometry.parameters import PARAMETERS, structural_parameters
 from pix2prof.predict.arrays import describe_images, load
-from pix2prof.profiles import profile_table, sma_grid
+from pix2prof.profiles import RowFlag, profile_table, sma_grid
 from pix2prof.sdss import BANDS
 from pix2prof.training.batches import AnnotatedBatches
 

@@ -28,7 +28,8 @@ from pix2prof.compare.runs import on_grid
 from pix2prof.isophotes.method import Flag, measure
 from pix2prof.mock.simulation import mock_galaxy
 from pix2prof.paths import real_folder
-from pix2prof.profiles import MAX_STEPS, read_profile
+from pix2prof.profile_files import read_profile
+from pix2prof.profiles import MAX_STEPS
 
 LIMITS = (26.0, 25.0)
 PERCENTILES = (50, 90, 99)

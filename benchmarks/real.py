@@ -21,7 +21,8 @@ from pix2prof.metrics import deviations as metrics
 from pix2prof.names import network_name
 from pix2prof.output import replacing
 from pix2prof.paths import real_folder
-from pix2prof.profiles import MU_UNIT, read_profile
+from pix2prof.profile_files import read_profile
+from pix2prof.profiles import MU_UNIT
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -13,7 +13,8 @@ from pix2prof.cli import main
 from pix2prof.images.image import read_image
 from pix2prof.names import unique_names
 from pix2prof.output import replacing
-from pix2prof.profiles import PA_ARRAY, PA_SKY, read_profile
+from pix2prof.profile_files import read_profile
+from pix2prof.profiles import PA_ARRAY, PA_SKY
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from astropy.table import Table
 
 from ..names import safe_name
 from ..output import replacing
-from ..profiles import read_profile, write_profile
+from ..profile_files import read_profile, write_profile
 from ..sdss import PROBES_BANDS
 from .downloads import ArchiveError, NoNetwork
 from .places import LEGACY_SIDE, legacy_image
@@ -115,7 +115,7 @@ def release_profile(archive, name, band):
     Returns
     -------
     profile : astropy.table.QTable or None
-        As `pix2prof.profiles.read_profile` gives it, ended before the first error of over 0.3
+        As `pix2prof.profile_files.read_profile` gives it, ended before the first error of over 0.3
         mag arcsec^-2; None if the release has none, or fewer than two values of it are left.
 
     Raises

@@ -24,7 +24,7 @@ from ..images.fits import mock_hdus
 from ..images.resampling import resample
 from ..isophotes import method as isophotes
 from ..mock.simulation import mock_galaxy
-from ..profiles import write_profile
+from ..profile_files import write_profile
 from ..sdss import BANDS, PIXSCALE
 from .fetching import Addresses
 from .probes import PROFILES, RECORD, TABLE

@@ -58,7 +58,7 @@ def predict(args):
         from ..output import refuse_overwriting, replacing
         from ..predict.arrays import load
         from ..predict.files import predict_files
-        from ..profiles import write_profile
+        from ..profile_files import write_profile
 
     paths = _different(args.images)
     names = unique_names(paths)
@@ -68,7 +68,7 @@ def predict(args):
     predictions = predict_files(paths, model, precision=args.precision, **_options(args))
     for name, prediction in zip(names, predictions, strict=True):
         if prediction.left_out:
-            say(f"{prediction.path}: left out: {prediction.left_out}")
+            say(f"{prediction.path}: note: {prediction.left_out}")
             left_out += 1
             continue
         try:
@@ -137,7 +137,7 @@ def measure(args):
     from ..names import unique_names
     from ..output import refuse_overwriting, replacing
     from ..predict.measuring import measure_file
-    from ..profiles import write_profile
+    from ..profile_files import write_profile
 
     suffix = args.format or "ecsv"
     others = [path for path in _different([args.image, *args.forced_on]) if path != args.image]

@@ -16,7 +16,7 @@ import numpy as np
 from astropy.io import fits
 
 from pix2prof import paths
-from pix2prof.profiles import read_profile
+from pix2prof.profile_files import read_profile
 from pix2prof.sdss import PIXSCALE, ZEROPOINT
 
 ENVIRONMENT = ".venv-autoprof/bin/python"
@@ -116,7 +116,7 @@ def measure(image, python, *, pixscale=PIXSCALE, timeout=None):
     Returns
     -------
     profile : astropy.table.QTable
-        As `pix2prof.profiles.read_profile` gives it.
+        As `pix2prof.profile_files.read_profile` gives it.
     centre : numpy.ndarray, shape (2,)
         (x, y) that it found [px], NaN where it does not say.
     seconds : float

@@ -10,7 +10,8 @@ from astropy.table import Table
 from pix2prof.dataset.stored import PROFILE_KEYS
 from pix2prof.images.image import read_image
 from pix2prof.images.resampling import fill_missing, resample
-from pix2prof.profiles import MAX_STEPS, read_profile, sma_grid
+from pix2prof.profile_files import read_profile
+from pix2prof.profiles import MAX_STEPS, sma_grid
 from pix2prof.sdss import BANDS
 
 CATALOGUES = ("catalogue.ecsv", "catalogue.csv")
@@ -24,7 +25,7 @@ def read_folder(folder, n_galaxies, size, bands=BANDS):
     ``name``, ``band`` (of `bands`), ``image`` and ``profile`` (paths inside the folder), and
     ``redshift`` or ``kpc_per_arcsec``. Images are FITS, as `pix2prof.images.image.read_image`
     takes them, and are brought to 0.396 arcsec pixels; profiles are tables that
-    `pix2prof.profiles.read_profile` takes, and are interpolated to steps of 0.2 arcsec.
+    `pix2prof.profile_files.read_profile` takes, and are interpolated to steps of 0.2 arcsec.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from pix2prof.figures.style import (
     paper_style,
     values,
 )
-from pix2prof.isophotes.measured import RowFlag
+from pix2prof.profiles import RowFlag
 from pix2prof.sdss import PIXSCALE
 
 SOFTENING, BRIGHTEST = 0.05, 4.0

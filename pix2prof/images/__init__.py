@@ -1,7 +1,7 @@
 """Images of galaxies from FITS files: flux, WCS, pixels.
 
 angles
-    Position angles: from the array to the sky.
+    Places and position angles: from the array to the sky.
 celestial
     The celestial WCS of an image, from its header.
 fits

@@ -1,4 +1,4 @@
-"""Position angles: from the array to the sky."""
+"""Places and position angles: from the array to the sky."""
 
 import numpy as np
 from astropy import units as u
@@ -32,6 +32,25 @@ def sky_angles(wcs, x, y, pa):
     cosine, sine = np.cos(pa), np.sin(pa)
     angle = np.arctan2(cosine * east[0] + sine * east[1], cosine * north[0] + sine * north[1])
     return angle.to(pa.unit) % (180 * u.deg)
+
+
+def sky_place(wcs, x, y):
+    """Turn a place on the array to one on the sky (ICRS).
+
+    Parameters
+    ----------
+    wcs : astropy.wcs.WCS
+        Celestial WCS of the image.
+    x, y : float
+        Where on it [pixel, 0-based].
+
+    Returns
+    -------
+    ra, dec : float
+        [deg], the first in [0, 360); NaN where the WCS has no such place.
+    """
+    ra, dec = (float(np.degrees(angle[0])) for angle in _icrs(wcs, [x], [y]))
+    return ra % 360, dec
 
 
 def _icrs(wcs, x, y):

@@ -57,6 +57,12 @@ class Image:
     wcs: WCS | None = None
     flags: tuple[str, ...] = ()
 
+    @property
+    def place(self):
+        """Where the galaxy is said to be (x, y) [pixel, 0-based]: the middle, if nobody says."""
+        height, width = self.data.shape
+        return self.centre or (0.5 * (width - 1), 0.5 * (height - 1))
+
 
 def read_image(
     path, *, hdu=None, plane=None, pixscale=None, zeropoint=None, band=None, centre=None

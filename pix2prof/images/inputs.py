@@ -44,6 +44,10 @@ class Item:
     options: tuple = ()
 
 
+SUFFIXES = "*.fits, *.fit or *.fts, plain or with .gz, .bz2, .fz, .xz or .Z"
+"""What `FITS_NAME` takes, in words."""
+
+
 def is_collection(path):
     """Whether a source names any number of images: a folder, a list or a catalogue."""
     path = Path(path)

@@ -100,25 +100,6 @@ def places(n_within, n_steps, images, covered=None):
     return radial_bins(n_within, n_steps) + (N_BINS + 1) * kind[:, None]
 
 
-def as_now(factors):
-    """Factors of all places, of a network whose errors were scaled by the width of images alone.
-
-    Parameters
-    ----------
-    factors : torch.Tensor, shape (2, K)
-        Of `pix2prof.model.calibration.Calibration`. Where they are of narrow and of wide images,
-        `N_BINS` + 1 each, galaxies whose sky is seen get those of the wide ones.
-
-    Returns
-    -------
-    torch.Tensor
-    """
-    if factors.shape[1] != 2 * (N_BINS + 1):
-        return factors
-    narrow, wide = factors.split(N_BINS + 1, 1)
-    return torch.cat((wide, narrow, wide, wide), 1)
-
-
 def _oddities(network, images, covered, dtype):
     images, covered = images.to(network.device), covered.to(network.device)
     found, measured, noise = network.read(images, covered, dtype)

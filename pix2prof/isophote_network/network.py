@@ -14,15 +14,14 @@ from ..isophotes import method as isophotes
 from ..isophotes.background import pixel_noise
 from ..model.calibration import Calibration
 from ..profiles import MAX_STEPS
-from .calibrating import N_PLACES, as_now, learn_familiar, places, ratios
+from .calibrating import N_PLACES, learn_familiar, places, ratios
 from .familiarity import Familiarity
-from .finder import WIDTHS, Finder, finder_loss
+from .finder import WIDTHS, Finder
+from .learning import Recall, judge, step
 from .oddities import NAMES, PARTS, oddities
 from .profiles import Profiles, last_known
-from .reader import LOG_SCALES, Reader, Reading, reader_loss, reading
-
-MEMORY = 1024
-RECALLED = 96
+from .reader import LOG_SCALES, Reader
+from .reading import reading
 
 
 class IsophoteNetwork(nn.Module):
@@ -55,7 +54,7 @@ class IsophoteNetwork(nn.Module):
         self.reader = Reader(self.finder.width)
         self.calibration = Calibration(N_PLACES)
         self.familiar = Familiarity(len(NAMES), PARTS)
-        self.memory = []
+        self.recall = Recall()
 
     @property
     def device(self):
@@ -96,7 +95,7 @@ class IsophoteNetwork(nn.Module):
 
     def begin_epoch(self):
         """Forget what was read in the epoch before: the finder has moved on."""
-        self.memory = []
+        self.recall = Recall()
 
     def observe(self, batch, dtype=torch.float32):
         """Pass a batch, as for `loss`, through the layers that take statistics of it."""
@@ -105,62 +104,23 @@ class IsophoteNetwork(nn.Module):
     def loss(self, batch, config, generator, of_dropout=None, dtype=torch.float32):
         """Loss of a training step.
 
-        The finder learns from this batch. The reader, which is quick where measuring is slow,
-        learns from a draw of everything that was read in this epoch.
-
         Parameters
         ----------
-        batch : sequence of torch.Tensor
-            As `pix2prof.training.batches.AnnotatedBatches` loads them.
-        config : pix2prof.config.TrainConfig
-        generator : numpy.random.Generator
-            Draws from the memory.
-        of_dropout
+        batch, generator, dtype
+            See `pix2prof.isophote_network.learning.step`.
+        config, of_dropout
             Not used: nothing is dropped.
-        dtype : torch.dtype
 
         Returns
         -------
-        loss : torch.Tensor
-        squares : float
-            Sum of the squared errors over nodes within the S/N cut [mag^2 arcsec^-4].
-        n_nodes : int
-            How many they are.
+        loss, squares, n_nodes
+            As there.
         """
-        images, covered, masks, centres, mu, ellipticity, n_within = batch
-        found, measured, noise = self.read(images, covered, dtype)
-        loss = finder_loss(found, centres, masks)
-        targets = self._targets(mu, ellipticity, n_within)
-        read = self._reading(found, measured, noise)
-        self.memory = [*self.memory, (*read, *targets)][-MEMORY // len(images) :]
-        recalled = [torch.cat(parts) for parts in zip(*self.memory, strict=True)]
-        drawn = generator.permutation(len(recalled[0]))[:RECALLED]
-        drawn = torch.from_numpy(drawn).to(self.device)
-        recalled = [x[drawn] for x in recalled]
-        read, targets = Reading(*recalled[:-3]), recalled[-3:]
-        of_reader, error = reader_loss(self.reader(read), read, *targets)
-        within = targets[1] & torch.isfinite(targets[0])
-        return loss + of_reader, error[within].square().sum().item(), int(within.sum())
+        return step(self, self.recall, batch, generator, dtype)
 
     def judge(self, batch, dtype=torch.float32):
-        """Errors of a batch.
-
-        Returns
-        -------
-        squares : float
-            Sum of the squared errors over nodes within the S/N cut [mag^2 arcsec^-4].
-        n_nodes : int
-            How many they are.
-        deviations : torch.Tensor, shape (B,)
-            Median absolute deviation of each profile within the cut [mag arcsec^-2].
-        """
-        images, covered, _, _, mu, _, n_within = batch
-        said = self.profiles(images, covered, dtype)
-        row = torch.arange(mu.shape[1], device=mu.device)
-        error = (said.mu - mu).abs().masked_fill(row >= n_within[:, None], math.nan)
-        at_nodes = error[:, self.rows]
-        at_nodes = at_nodes[torch.isfinite(at_nodes)]
-        return at_nodes.square().sum().item(), len(at_nodes), error.nanmedian(1).values
+        """Errors of a batch, see `pix2prof.isophote_network.learning.judge`."""
+        return judge(self, batch, dtype)
 
     def calibrate(self, train, validation, dtype=torch.float32):
         """Learn what an image of the training set is like, and scale the errors.
@@ -216,7 +176,7 @@ class IsophoteNetwork(nn.Module):
             Place of the calibration, see `pix2prof.isophote_network.calibrating.places`.
         """
         found, measured, noise = self.read(images, covered, dtype)
-        written = self.reader(self._reading(found, measured, noise))
+        written = self.reader(self.reading(found, measured, noise))
         written = written.on_grid(self.rows, measured.mu.shape[1])
         mu = written.mu(measured.intensity)
         row = torch.arange(mu.shape[1], device=self.device)
@@ -235,6 +195,7 @@ class IsophoteNetwork(nn.Module):
             measured.centre,
             found.foreign > 0,
             self.familiar(oddities(images, found, measured, noise, covered)),
+            measured.flags & isophotes.Flag.NO_SIGNAL == 0,
         )
         return said.ended(row >= n_rows[:, None]), scale, at
 
@@ -272,22 +233,12 @@ class IsophoteNetwork(nn.Module):
             ``mu``, ``mu_err``, ``mu_err_95`` [mag arcsec^-2], ``ellipticity``, ``pa`` [deg],
             ``intensity``, ``intensity_err`` [nanomaggies arcsec^-2], ``growth``, ``growth_err``
             [nanomaggies], NaN from the end on; ``flag``, `RowFlag.BELOW_CUT` where the profile is
-            inferred rather than measured; ``strangeness`` of shape (B,) and ``centre`` of shape
-            (B, 2), see `Profiles`.
+            inferred rather than measured; ``strangeness`` and ``signal`` of shape (B,) and
+            ``centre`` of shape (B, 2), see `Profiles`.
         """
         return self.profiles(images[:, 0].to(self.device), covered, dtype).columns()
 
-    def _reading(self, found, measured, noise):
+    def reading(self, found, measured, noise):
+        """What `read` gives, as the reader takes it: a `Reading` at `rows`."""
         certainty = found.heat.detach().amax(1)
         return reading(measured, noise, certainty, found.pooled.detach(), self.rows)
-
-    def _targets(self, mu, ellipticity, n_within):
-        mu = torch.where(mu < self.faintest + 1, mu, math.nan)
-        return mu[:, self.rows], self.rows < n_within[:, None], ellipticity[:, self.rows]
-
-    def _load_from_state_dict(self, state_dict, prefix, *args):
-        """Take the errors' factors of before galaxies were told by how far they reach, too."""
-        name = f"{prefix}calibration.factors"
-        if name in state_dict:
-            state_dict[name] = as_now(state_dict[name])
-        super()._load_from_state_dict(state_dict, prefix, *args)

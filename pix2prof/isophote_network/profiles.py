@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ..isophotes.measured import RowFlag
 from ..model.calibration import ERRORS
 from ..model.growth import light
+from ..profiles import RowFlag
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,9 @@ class Profiles:
     strangeness : torch.Tensor, shape (B,)
         How unlike the training set the images are, see `Familiarity` and
         `pix2prof.isophote_network.oddities.oddities`; over 1 is strange, NaN is not known.
+    signal : torch.Tensor of bool, shape (B,)
+        Whether the isophotes have any, see `pix2prof.isophotes.measured.Flag.NO_SIGNAL`; the
+        network writes a profile in any case.
     """
 
     mu: torch.Tensor
@@ -41,6 +44,7 @@ class Profiles:
     centre: torch.Tensor
     foreign: torch.Tensor
     strangeness: torch.Tensor
+    signal: torch.Tensor
 
     @property
     def below_cut(self):
@@ -75,6 +79,7 @@ class Profiles:
             **light(self.mu, self.mu_err, self.ellipticity),
             "flag": self.below_cut.int() * int(RowFlag.BELOW_CUT),
             "strangeness": self.strangeness,
+            "signal": self.signal,
             "centre": self.centre,
         }
 

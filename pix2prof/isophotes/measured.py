@@ -22,16 +22,6 @@ class Flag(IntFlag):
     POINT_LIKE_CORE = 128
 
 
-class RowFlag(IntFlag):
-    """What is to be known of one row."""
-
-    EXTENDED = 1
-    INTERPOLATED = 2
-    PARTIAL = 4
-    MASKED = 8
-    BELOW_CUT = 16
-
-
 @dataclass(frozen=True)
 class Isophotes:
     """Profiles of a batch of galaxies.
@@ -53,7 +43,7 @@ class Isophotes:
     n_used, n_masked : torch.Tensor
         Pixels behind a row and pixels excluded from it, int, shape (B, T).
     flag : torch.Tensor
-        `RowFlag`, int, shape (B, T).
+        `pix2prof.profiles.RowFlag`, int, shape (B, T).
     centre, centre_err : torch.Tensor
         (x, y), shape (B, 2) [px].
     sky, sky_err : torch.Tensor

@@ -28,11 +28,11 @@ from pix2prof.isophotes.ellipses import present
 from pix2prof.isophotes.extraction import STATISTICS
 from pix2prof.isophotes.geometry import extend, interpolate, uncross
 from pix2prof.isophotes.masking import source_mask
-from pix2prof.isophotes.measured import Flag, Isophotes, RowFlag, given_rows, join
+from pix2prof.isophotes.measured import Flag, Isophotes, given_rows, join
 from pix2prof.isophotes.readout import read_profiles
 from pix2prof.sdss import PIXSCALE
 
-__all__ = ["Flag", "Isophotes", "RowFlag", "measure"]
+__all__ = ["Flag", "Isophotes", "measure"]
 
 STATISTIC = "mean"
 CHUNK = 16

@@ -16,7 +16,8 @@ from pix2prof.isophotes.extraction import (
     signal_cut,
 )
 from pix2prof.isophotes.geometry import interpolate_rows
-from pix2prof.isophotes.measured import Flag, Isophotes, RowFlag
+from pix2prof.isophotes.measured import Flag, Isophotes
+from pix2prof.profiles import RowFlag
 from pix2prof.sdss import ZEROPOINT
 
 CORE = 1.99

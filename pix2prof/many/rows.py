@@ -15,6 +15,9 @@ META = {"sky": "nmgy", "noise": "nmgy", "filezp": "mag", "filescal": "arcsec"}
 PROVENANCE = ("paconv", "method", "model", "weights", "version")
 STEPS = ("read", "prepare", "predict", "measure", "mock", "worker")
 
+PLACE = "ICRS: the place asked for, else --centre, else the image's middle; null: no WCS"
+REACH = "the image's S/N carries so far, 0: nowhere; null: the network does not say"
+
 FAILURES = pa.schema([(name, pa.string()) for name in ("item", "name", "step", "reason")])
 """Of ``failures.parquet``: the item's key, the galaxy, the step that failed, and why."""
 
@@ -56,8 +59,7 @@ def schema(columns=PREDICTED):
         _field("band", pa.string(), "", "unknown if nothing tells"),
         _field("hdu", pa.string(), "", "null: the first image"),
         _field("plane", pa.int32(), "", "of a cube, from 0"),
-        _field("ra", pa.float64(), "deg", "place asked for (ICRS)"),
-        _field("dec", pa.float64(), "deg", "place asked for (ICRS)"),
+        *(_field(name, pa.float64(), "deg", PLACE) for name in ("ra", "dec")),
     ]
     for name in columns:
         unit, words = COLUMNS[name]
@@ -65,6 +67,7 @@ def schema(columns=PREDICTED):
         unit = "" if unit is None else unit.to_string()
         fields.append(_field(name, pa.list_(kind or pa.float32()), unit, words))
     fields.append(_field("length", pa.float32(), "arcsec", "last semi-major axis"))
+    fields.append(_field("sn_sma", pa.float32(), "arcsec", REACH))
     for name, unit in STRUCTURE.items():
         text = unit.to_string()
         fields.append(_field(name, pa.float32(), text, "see pix2prof.photometry.parameters"))
@@ -108,14 +111,15 @@ def row(cutout, table, columns=PREDICTED):
         "band": str(meta["band"]),
         "hdu": None if cutout.hdu is None else str(cutout.hdu),
         "plane": cutout.plane,
-        "ra": cutout.ra,
-        "dec": cutout.dec,
+        "ra": meta.get("ra") if cutout.ra is None else cutout.ra,
+        "dec": meta.get("dec") if cutout.dec is None else cutout.dec,
         "length": float(table["sma"][-1].to_value(u.arcsec)),
+        "sn_sma": meta.get("sn_sma"),
         "flags": [str(flag) for flag in meta["flags"]],
     }
     out |= {name: _plain(table[name]) for name in columns if name in table.colnames}
     for name in STRUCTURE:
-        out |= {name: meta.get(name), f"{name}_err": meta.get(f"{name}_e")}
+        out |= {name: meta.get(name), f"{name}_err": meta.get(f"{name}_err")}
     out["absent"] = list(meta.get("absent", ()))
     out |= {name: meta.get(name) for name in META}
     return out | {name: str(meta.get(name, "")) for name in PROVENANCE}

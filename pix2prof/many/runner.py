@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..cores import available_cores
-from ..images.inputs import file_name, fingerprint
+from ..images.inputs import SUFFIXES, file_name, fingerprint
 from ..output import replacing
 from .cluster import cluster, threads_of
 from .dispatch import Lost, Processes, dispatch
@@ -147,7 +147,8 @@ def run_many(
     ResumeError
         If `out` holds the results of other inputs, options or another model.
     FileNotFoundError, ValueError
-        If a list, a catalogue or dask.distributed is missing or unusable, or `out` is a source.
+        If a list, a catalogue or dask.distributed is missing or unusable, `out` is a source, or
+        the sources name no image.
     """
     if any(Path(source).resolve() == Path(out).resolve() for source in sources):
         raise ValueError(f"{out}: the results would lie among the images; choose another folder")
@@ -155,6 +156,9 @@ def run_many(
         names = Counter(file_name(item).lower() for item in task.items(sources, out))
         shared = frozenset(name for name, count in names.items() if count > 1)
         task = replace(task, format=format, shared=shared)
+    total = sum(1 for _ in task.items(sources, out))
+    if sources and not total:
+        raise FileNotFoundError(_nothing(sources))
     identity = _identity(task, sources)
     with Parts(out, task.schema(), identity, part_items, retry_failed, task.rows) as parts:
 
@@ -163,7 +167,6 @@ def run_many(
                 if not parts.done or fingerprint(item.key) not in parts.done:
                     yield item
 
-        total = sum(1 for _ in task.items(sources, out))
         to_do = sum(1 for _ in left()) if parts.done else total
         progress = Progress(to_do, total - to_do, stream)
         rows = 0
@@ -198,6 +201,14 @@ def _road(task, items, n_items, processes, workers, scheduler, size):
         size = size or min(task.batch, -(-n_items // (2 * there.slots)))
         for batch, result in dispatch(task.run, items, there, size):
             yield batch, _lost(batch, result) if isinstance(result, Lost) else result
+
+
+def _nothing(sources):
+    """Why there is nothing to do, and what to do about it."""
+    return (
+        f"no image found in {', '.join(map(str, sources))}: looked for {SUFFIXES} in folders and "
+        "those below them, and for lines of lists and rows of catalogues; give what has images"
+    )
 
 
 def _lost(items, result):

@@ -14,7 +14,8 @@ from ..names import safe_name
 from ..predict.bands import by_galaxy
 from ..predict.cutouts import read_galaxy, read_item
 from ..predict.stamps import make_stamp, stamp_side
-from ..profiles import COLUMNS, write_profile
+from ..profile_files import write_profile
+from ..profiles import COLUMNS
 from .rows import PREDICTED, Failed, failure, row, schema
 
 _READING, _COMPUTING = threading.Lock(), threading.Lock()
@@ -276,9 +277,7 @@ def loaded(model):
 
 
 def _without_pixels(image):
-    height, width = image.data.shape
-    middle = (0.5 * (width - 1), 0.5 * (height - 1))
-    return replace(image, data=np.empty((0, 0)), centre=image.centre or middle)
+    return replace(image, data=np.empty((0, 0)), centre=image.place)
 
 
 def _file_bytes(table, format):

@@ -30,9 +30,10 @@ PARAMETERS = {
 def structural_parameters(table):
     """Structural parameters from one profile.
 
-    The profile is used up to its signal-to-noise cut (``nvalid`` in the metadata), else to the
-    first row whose error exceeds 0.3 mag. Its errors are carried through to first order; those of
-    neighbouring rows hang together, see `pix2prof.photometry.propagation.SOURCES`.
+    The profile is used up to its signal-to-noise cut (``nvalid`` in the metadata; an ``sn_sma`` of
+    0 there says that nothing is measured), else to the first row whose error exceeds 0.3 mag. Its
+    errors are carried through to first order; those of neighbouring rows hang together, see
+    `pix2prof.photometry.propagation.SOURCES`.
 
     Parameters
     ----------
@@ -76,14 +77,14 @@ def note_parameters(tables):
     ----------
     tables : sequence of astropy.table.QTable
         See `structural_parameters`; each gets ``meta["R_235"]`` and so on, the names without a
-        point, in their units there; ``meta["R_235_e"]`` and so on, their standard errors; and
+        point, in their units there; ``meta["R_235_err"]`` and so on, their standard errors; and
         ``meta["absent"]``, a list of what could not be had, each with the reason.
     """
     for start in range(0, len(tables), TOGETHER):
         some = tables[start : start + TOGETHER]
         for table, found in zip(some, _measure(some)[0], strict=True):
             for name, (value, error, _) in found.items():
-                for key, number in ((name, value), (f"{name}_e", error)):
+                for key, number in ((name, value), (f"{name}_err", error)):
                     if np.isfinite(number):
                         table.meta[key.replace(".", "")] = number
             table.meta["absent"] = [f"{k}: {why}" for k, (*_, why) in found.items() if why]

@@ -191,7 +191,7 @@ def _usable(table):
     good = np.isfinite(columns["mu"])
     if "mu_err" in columns:
         good &= np.isfinite(columns["mu_err"])
-    end = table.meta.get("nvalid")
+    end = 0 if table.meta.get("sn_sma") == 0 else table.meta.get("nvalid")
     if end is None:
         poor = ~(good & (columns["mu_err"] < MAX_MU_ERR)) if "mu_err" in columns else ~good
         end = int(poor.argmax()) if poor.any() else len(table)

@@ -164,8 +164,8 @@ def describe_images(images, model, *, covered=None, batch_size=BATCH, precision=
     dict of (N, T) numpy.ndarray
         By the names of the profile table's columns: ``mu``, and what else this network gives
         (``mu_err, ellipticity, pa, ...``); rows with `RowFlag.BELOW_CUT` in ``flag`` are
-        inferred beyond the reach of the image. ``strangeness``, if there, has shape (N,), and
-        ``centre`` (N, 2). Of a network of several bands (N, bands, T).
+        inferred beyond the reach of the image. ``strangeness`` and ``signal``, if there, have
+        shape (N,), and ``centre`` (N, 2). Of a network of several bands (N, bands, T).
 
     Raises
     ------

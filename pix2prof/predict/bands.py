@@ -92,6 +92,23 @@ def choose(found, bands, name):
     )
 
 
+def left_out(others, bands):
+    """Say that images in some bands are not used.
+
+    Parameters
+    ----------
+    others : sequence of str
+        Bands of these images.
+    bands : sequence of str
+        Bands that the network takes.
+
+    Returns
+    -------
+    words : str
+    """
+    return f"band {', '.join(others)} left out: the network takes {', '.join(bands)}"
+
+
 def in_bands(images, bands, name):
     """Put the images of one galaxy in a network's order.
 
@@ -117,7 +134,7 @@ def in_bands(images, bands, name):
     """
     found = [image.band for image in images]
     others = sorted(set(found) - set(bands))
-    flags = (f"not used: {', '.join(others)}, which the network does not take",) if others else ()
+    flags = (left_out(others, bands),) if others else ()
     return {
         k: replace(images[k], flags=(*images[k].flags, *flags)) for k in choose(found, bands, name)
     }

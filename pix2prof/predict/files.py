@@ -4,7 +4,7 @@ from ..images.fits import ImageError
 from ..images.image import read_image
 from ..images.inputs import Item
 from .arrays import BATCH
-from .bands import by_galaxy, in_bands
+from .bands import by_galaxy, in_bands, left_out
 from .stamps import make_stamp, stamp_side
 from .tables import Prediction, predict_stamps
 
@@ -114,9 +114,8 @@ def _prepare_galaxy(galaxy, model, options):
         entries = {k: _stamp(image, model) for k, image in chosen.items()}
         errors = {k: entry for k, entry in entries.items() if isinstance(entry, ImageError)}
         if entries and not errors:
-            takes = f"is not used: the network takes {', '.join(model.together)}"
             rest = set(range(len(images))) - set(entries)
-            return entries | {k: f"band {images[k].band} {takes}" for k in rest}
+            return entries | {k: left_out([images[k].band], model.together) for k in rest}
     return {k: errors.get(k, ImageError(part.path, *why)) for k, part in enumerate(galaxy.parts)}
 
 

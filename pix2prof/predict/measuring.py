@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import profiles
-from ..images.angles import sky_angles
+from ..images.angles import sky_angles, sky_place
 from ..images.fits import ImageError
 from ..images.image import read_image, read_mask
 from ..isophotes.method import Flag, measure
@@ -123,6 +123,9 @@ def _table(image, isophotes, **meta):
         table["pa"] = sky_angles(image.wcs, table.meta["xcen"], table.meta["ycen"], table["pa"])
         table["pa"].info.description = profiles.COLUMNS["pa"][1]
         table.meta["paconv"] = profiles.PA_SKY
+        table.meta["ra"], table.meta["dec"] = sky_place(image.wcs, *image.place)
+    measured = table.meta["nvalid"]
+    table.meta["sn_sma"] = float(profiles.sma_grid(measured)[-1]) if measured else 0.0
     if not np.isfinite(table["mu"].value).any():
         raise ImageError(
             image.path,

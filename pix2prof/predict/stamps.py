@@ -30,6 +30,8 @@ class Stamp:
         Sky noise [nanomaggies per pixel].
     flags : tuple of str
         Everything odd, in words.
+    source : bool
+        Whether an extended source was found on it.
     """
 
     data: np.ndarray
@@ -37,6 +39,7 @@ class Stamp:
     sky: float = 0.0
     noise: float = 0.0
     flags: tuple[str, ...] = ()
+    source: bool = True
 
 
 def stamp_side(image, smallest, largest, multiple=32):
@@ -57,7 +60,7 @@ def stamp_side(image, smallest, largest, multiple=32):
         [pixel of 0.396 arcsec]
     """
     height, width = image.data.shape
-    x, y = image.centre or ((width - 1) / 2, (height - 1) / 2)
+    x, y = image.place
     reach = max(x + 0.5, width - 0.5 - x, y + 0.5, height - 0.5 - y) * image.pixscale / PIXSCALE
     side = int(np.ceil(2 * reach / multiple - 0.05)) * multiple
     return min(max(side, smallest), largest)
@@ -90,9 +93,8 @@ def make_stamp(image, size=256):
     flags = list(image.flags)
     data, level, noise = _subtract_sky(image.data, flags)
     data = _fill(image, data, noise, flags)
-    height, width = data.shape
-    x, y = image.centre or ((width - 1) / 2, (height - 1) / 2)
-    _check_source(image, data, noise, (x, y), size, flags)
+    x, y = image.place
+    source = _check_source(image, data, noise, (x, y), size, flags)
     reach = int(np.ceil(size / 2 * PIXSCALE / image.pixscale)) + 16
     top, left = max(0, int(y) - reach), max(0, int(x) - reach)
     window = data[top : int(y) + reach + 2, left : int(x) + reach + 2]
@@ -121,6 +123,7 @@ def make_stamp(image, size=256):
         sky=level * (PIXSCALE / image.pixscale) ** 2,
         noise=noise,
         flags=tuple(flags),
+        source=source,
     )
 
 
@@ -145,7 +148,7 @@ def _fill(image, data, noise, flags):
     if finite.all():
         return data
     missing = ~finite
-    x, y = image.centre or ((data.shape[1] - 1) / 2, (data.shape[0] - 1) / 2)
+    x, y = image.place
     row, column = max(0, int(y) - 8), max(0, int(x) - 8)
     core = missing[row : row + 17, column : column + 17]
     if core.mean() > 0.5:
@@ -162,10 +165,11 @@ def _fill(image, data, noise, flags):
 
 
 def _check_source(image, data, noise, centre, size, flags):
+    """Whether an extended source is on the stamp; an ImageError if one is beside it alone."""
     sources = extended_sources(data, noise, image.pixscale)
     if not sources:
         flags.append("no extended source found")
-        return
+        return False
     offsets = [
         (max(abs(s.x - centre[0]), abs(s.y - centre[1])) * image.pixscale / PIXSCALE, s)
         for s in sources
@@ -178,7 +182,8 @@ def _check_source(image, data, noise, centre, size, flags):
                 f"the galaxy is {offset:.0f} px off centre, at x={nearest.x:.0f}, "
                 f"y={nearest.y:.0f} of the file"
             )
-    elif image.centre is None:
+        return True
+    if image.centre is None:
         raise ImageError(
             image.path,
             f"the brightest extended source (x={brightest.x:.0f}, y={brightest.y:.0f}) is "
@@ -187,5 +192,5 @@ def _check_source(image, data, noise, centre, size, flags):
             f"{brightest.y:.0f} for that one, --centre {centre[0]:.0f} {centre[1]:.0f} for the "
             "middle",
         )
-    else:
-        flags.append("no bright extended source within the crop")
+    flags.append("no bright extended source within the crop")
+    return False

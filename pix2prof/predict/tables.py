@@ -7,12 +7,11 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-from ..images.angles import sky_angles
+from ..images.angles import sky_angles, sky_place
 from ..images.fits import ImageError
-from ..isophotes.measured import RowFlag
 from ..model.paper import Pix2Prof
 from ..photometry.parameters import note_parameters
-from ..profiles import COLUMNS, PA_SKY, profile_table, sma_grid
+from ..profiles import COLUMNS, PA_SKY, RowFlag, profile_table, sma_grid
 from ..sdss import PIXSCALE
 from .arrays import describe_images
 from .stamps import Stamp
@@ -88,7 +87,8 @@ def predict_stamps(batch, model, *, precision="float32"):
         if model.together is not None:
             columns = {name: np.concatenate(values) for name, values in columns.items()}
         for row, k in enumerate(places):
-            found[k] = {name: values[row] for name, values in columns.items()}
+            said = {name: values[row] for name, values in columns.items()}
+            found[k] = _measured(said, stamps[k])
     tables = {k: _table_or_error(*batch[k], said, model) for k, said in found.items()}
     note_parameters([table for table in tables.values() if not isinstance(table, ImageError)])
     for k, item in enumerate(batch):
@@ -100,6 +100,13 @@ def predict_stamps(batch, model, *, precision="float32"):
             yield Prediction(image.path, stamp=stamp, error=tables[k])
         else:
             yield Prediction(image.path, tables[k], stamp, None, _ellipses(found[k]))
+
+
+def _measured(said, stamp):
+    """What a network says, with all of it inferred where there is neither source nor signal."""
+    if stamp.source or said.get("signal", True):
+        return said
+    return said | {"flag": said["flag"] | int(RowFlag.BELOW_CUT)}
 
 
 def _table_or_error(image, stamp, columns, model):
@@ -141,6 +148,8 @@ def _table(image, stamp, columns, model):
         flags.append(f"the profile has only {n} rows")
     if strangeness is not None and strangeness > 1:
         flags.append(f"unlike the training set (distance {strangeness:.1f} times the limit)")
+    if "flag" in columns and (columns["flag"][:n] & RowFlag.BELOW_CUT).all():
+        flags.append("no signal: nothing of the profile is measured, all of it is inferred")
     sides = stamp.covered.any(axis=0).sum(), stamp.covered.any(axis=1).sum()
     corner = 0.5 * float(np.hypot(*sides)) * PIXSCALE
     if sma[-1] > corner:
@@ -162,16 +171,12 @@ def _table(image, stamp, columns, model):
     if "pa" not in table.colnames:
         del table.meta["paconv"]
     elif image.wcs is not None:
-        table["pa"] = sky_angles(image.wcs, *_centre(image), table["pa"])
+        table["pa"] = sky_angles(image.wcs, *image.place, table["pa"])
         table["pa"].info.description = COLUMNS["pa"][1]
         table.meta["paconv"] = PA_SKY
+    if image.wcs is not None:
+        table.meta["ra"], table.meta["dec"] = sky_place(image.wcs, *image.place)
     if "flag" in columns:
         measured = int((columns["flag"][:n] & RowFlag.BELOW_CUT == 0).sum())
         table.meta["sn_sma"] = float(sma_grid(n)[measured - 1]) if measured else 0.0
     return table
-
-
-def _centre(image):
-    """Where the galaxy is said to be (x, y) [px]: the middle, if nobody says."""
-    height, width = image.data.shape
-    return image.centre or (0.5 * (width - 1), 0.5 * (height - 1))

@@ -5,7 +5,7 @@ from matplotlib.colors import to_rgba
 from pix2prof.figures import sheets
 from pix2prof.figures.style import PREDICTED
 from pix2prof.isophotes import method as isophotes
-from pix2prof.isophotes.measured import RowFlag
+from pix2prof.profiles import RowFlag
 
 
 def disc(size=96, noise=0.01):

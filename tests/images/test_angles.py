@@ -3,7 +3,7 @@ import pytest
 from astropy import units as u
 from astropy.wcs import WCS
 
-from pix2prof.images.angles import sky_angles
+from pix2prof.images.angles import sky_angles, sky_place
 
 
 def astropys_way(wcs, x, y, pa):
@@ -38,9 +38,11 @@ def wcs_of(kinds, frame="ICRS", at=(359.99995, 41.0)):
     ],
     ids=["ICRS over RA 0", "DEC first", "FK5", "FK4 by the pole", "Galactic"],
 )
-def test_angles_on_the_sky_are_astropys(wcs):
+def test_angles_and_places_on_the_sky_are_astropys(wcs):
     pa = np.linspace(0, 175, 36) * u.deg
     found, expected = sky_angles(wcs, 30.3, 18.7, pa), astropys_way(wcs, 30.3, 18.7, pa)
     off = (found - expected + 90 * u.deg) % (180 * u.deg) - 90 * u.deg
     assert found.unit == u.deg and np.abs(off.value).max() < 1e-4
+    place, there = sky_place(wcs, 30.3, 18.7), wcs.pixel_to_world(30.3, 18.7).icrs
+    assert place == pytest.approx((there.ra.deg, there.dec.deg), abs=1e-9)
     assert (found >= 0 * u.deg).all() and (found < 180 * u.deg).all()

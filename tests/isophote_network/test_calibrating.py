@@ -1,7 +1,6 @@
 import torch
 
-from pix2prof.isophote_network.calibrating import N_PLACES, as_now, places
-from pix2prof.isophote_network.network import IsophoteNetwork
+from pix2prof.isophote_network.calibrating import N_PLACES, places
 from pix2prof.model.calibration import N_BINS
 from pix2prof.profiles import SMA_STEP
 from pix2prof.sdss import PIXSCALE
@@ -33,12 +32,3 @@ def test_what_was_padded_does_not_count():
 def test_rows_beyond_the_cut_have_a_place_of_their_own():
     at = places(torch.tensor([10, 0]), 12, torch.zeros(2, 128, 128))
     assert at.tolist() == [[0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], [0] + [5] * 11]
-
-
-def test_networks_whose_errors_were_scaled_by_the_width_alone_go_on():
-    network, older = IsophoteNetwork().eval(), torch.arange(2.0 * 2 * OF_KIND).view(2, -1)
-    state = network.state_dict() | {"calibration.factors": older}
-    network.load_state_dict(state)
-    narrow, wide = older.split(OF_KIND, 1)
-    assert torch.equal(network.calibration.factors, torch.cat((wide, narrow, wide, wide), 1))
-    assert torch.equal(as_now(network.calibration.factors), network.calibration.factors)

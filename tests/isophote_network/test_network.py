@@ -11,11 +11,11 @@ from pix2prof.config import ModelConfig, TrainConfig
 from pix2prof.dataset.normalisation import Normalisation
 from pix2prof.dataset.stored import PROFILE_KEYS, Pairs, Survey
 from pix2prof.isophote_network.network import IsophoteNetwork
-from pix2prof.isophotes.measured import RowFlag
 from pix2prof.networks import build_model, save_model
+from pix2prof.photometry.parameters import PARAMETERS
 from pix2prof.predict.arrays import Predictor, describe_images, load, predict_images
 from pix2prof.predict.files import predict_file, predict_files
-from pix2prof.profiles import sma_grid
+from pix2prof.profiles import RowFlag, sma_grid
 from pix2prof.sdss import PIXSCALE, mu_to_intensity
 from pix2prof.training import loop as training
 from pix2prof.training.batches import AnnotatedBatches, batches_for
@@ -221,6 +221,27 @@ def test_from_disk_to_a_table_with_errors(survey, trained, tmp_path):
     truth = survey.profiles["expert_mu"][20, 1][: len(table)]
     assert np.nanmedian(np.abs(table["mu"].value - truth)) < 0.2
     assert "counter-clockwise" in table.meta["paconv"]
+
+
+def test_nothing_of_pure_noise_reads_as_measured(tmp_path):
+    model, header = load(), fits.Header({"PIXSCALE": PIXSCALE, "FILTER": "r"})
+    noise = np.random.default_rng(1).normal(0, 0.02, (128, 128)).astype("f4")
+    radius = np.hypot(*(np.mgrid[:128, :128] - 63.5)) * PIXSCALE
+    disc = mu_to_intensity(21 + 1.0857 * radius / 3).astype("f4") * PIXSCALE**2
+    for name, image in (("noise", noise), ("galaxy", noise + disc)):
+        fits.PrimaryHDU(image, header).writeto(tmp_path / f"{name}.fits")
+    nothing, galaxy = predict_files([tmp_path / "noise.fits", tmp_path / "galaxy.fits"], model)
+    table = nothing.profile
+    assert (table["flag"] & RowFlag.BELOW_CUT > 0).all() and table.meta["sn_sma"] == 0
+    assert "no extended source found" in table.meta["flags"]
+    assert any("nothing of the profile is measured" in flag for flag in table.meta["flags"])
+    assert nothing.ellipses is None and len(table.meta["absent"]) == len(PARAMETERS)
+    stamps = np.stack([nothing.stamp.data, galaxy.stamp.data])
+    said = describe_images(stamps, model)
+    assert said["signal"].tolist() == [False, True] and said["flag"][0, 0] == 0
+    np.testing.assert_array_equal(table["mu"].value, said["mu"][0, : len(table)])
+    np.testing.assert_array_equal(galaxy.profile["flag"], said["flag"][1, : len(galaxy.profile)])
+    assert galaxy.profile.meta["sn_sma"] > 5
 
 
 def test_strange_images_are_known(survey, trained, tmp_path):

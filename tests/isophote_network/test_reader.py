@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from pix2prof.isophote_network.reader import N_FEATURES, Reader, node_rows, reader_loss, reading
+from pix2prof.isophote_network.reader import Reader, node_rows, reader_loss
+from pix2prof.isophote_network.reading import N_FEATURES, reading
 from pix2prof.isophotes import method as isophotes
 from pix2prof.isophotes.background import pixel_noise
 from pix2prof.profiles import sma_grid

@@ -7,8 +7,9 @@ import torch
 from astropy.io import fits
 
 from pix2prof.isophotes.contours import fit, pyramid
-from pix2prof.isophotes.method import Flag, RowFlag, measure
-from pix2prof.profiles import read_profile
+from pix2prof.isophotes.method import Flag, measure
+from pix2prof.profile_files import read_profile
+from pix2prof.profiles import RowFlag
 from pix2prof.sdss import PIXSCALE
 
 SIDE = 160

@@ -23,6 +23,7 @@ from pix2prof.many.runner import measure_task, predict_task, run_many
 from pix2prof.names import safe_name
 from pix2prof.predict.arrays import load
 from pix2prof.predict.files import predict_file
+from pix2prof.profiles import RowFlag
 
 
 @pytest.fixture(scope="module")
@@ -292,10 +293,49 @@ def test_measure_takes_the_same_road(folder, tmp_path):
     assert 0 < one["h_err"] < one["h"] and 0 < one["R_50_err"] < one["R_50"]
 
 
-def test_nothing_to_do_is_no_error(model, tmp_path):
-    (tmp_path / "in").mkdir()
-    done = go(predict_task(model), tmp_path / "in", tmp_path / "out")
-    assert (done.items, done.rows, done.failures) == (0, 0, 0)
+@pytest.mark.parametrize("command", ["predict", "measure"])
+def test_the_table_and_the_files_say_the_same_by_the_same_names(model, tmp_path, command):
+    turned = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRPIX1": 1.0, "CRPIX2": 40.5}
+    turned |= {"CRVAL1": 150.0, "CRVAL2": 0.0, "CDELT1": -1.1e-4, "CDELT2": 1.1e-4}
+    save(tmp_path / "in" / "a.fits", galaxy(), **turned)
+    save(tmp_path / "in" / "b.fits", galaxy(seed=1))
+    task = predict_task(model) if command == "predict" else measure_task()
+    go(task, tmp_path / "in", tmp_path / "out", format="ecsv")
+    rows = read_results(tmp_path / "out")[0].to_pylist()
+    names = [*("ra", "dec", "sn_sma", "R_25", "m_tot", "h"), *("R_25_err", "m_tot_err", "h_err")]
+    for row in rows:
+        meta = QTable.read(tmp_path / "out" / f"{row['name']}.ecsv", format="ascii.ecsv").meta
+        for name in names:
+            expected = None if name not in meta else pytest.approx(meta[name], rel=1e-6)
+            assert row[name] == expected, name
+        assert not [key for key in meta if key.endswith("_e") and key not in ("R_e", "mu_e")]
+    assert (rows[0]["ra"], rows[0]["dec"]) == pytest.approx((150 - 39.5 * 1.1e-4, 0), abs=1e-9)
+    assert rows[1]["ra"] is None and rows[1]["dec"] is None
+    if command == "measure":
+        known = np.array(rows[0]["flag"]) & RowFlag.BELOW_CUT == 0
+        assert rows[0]["sn_sma"] == pytest.approx(np.array(rows[0]["sma"])[known].max())
+        assert 0 < rows[0]["h_err"] < rows[0]["h"]
+
+
+@pytest.mark.parametrize("source", ["in", "list.txt"])
+def test_a_folder_without_images_is_refused_before_anything_is_written(
+    model, tmp_path, capsys, source
+):
+    (tmp_path / "in" / "below").mkdir(parents=True)
+    (tmp_path / "in" / "below" / "a.png").touch()
+    (tmp_path / "list.txt").write_text("# nothing yet\n")
+    words = ("predict", tmp_path / source, "-o", tmp_path / "out", "--model", model)
+    assert run(*words, "--processes", "1") == 1
+    said = capsys.readouterr().err
+    assert f"no image found in {tmp_path / source}: looked for *.fits, *.fit or *.fts" in said
+    assert "give what has images" in said and not (tmp_path / "out").exists()
+
+
+def test_nothing_left_to_do_is_no_error(tmp_path):
+    save(tmp_path / "in" / "a.fits", galaxy())
+    for rows in (1, 0):
+        done = go(measure_task(), tmp_path / "in", tmp_path / "out")
+        assert (done.items, done.done, done.failures) == (1, rows, 0)
 
 
 def test_progress_tells_rate_and_time_left():

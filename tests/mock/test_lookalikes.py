@@ -5,7 +5,8 @@ from pix2prof.images.image import read_image
 from pix2prof.mock import lookalikes, realism
 from pix2prof.mock.simulation import mock_galaxy
 from pix2prof.paths import real_folder
-from pix2prof.profiles import read_profile, sma_grid
+from pix2prof.profile_files import read_profile
+from pix2prof.profiles import sma_grid
 
 REAL = real_folder()
 SMA = sma_grid(200)

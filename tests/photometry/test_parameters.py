@@ -10,7 +10,8 @@ from pix2prof.mock.simulation import mock_galaxy
 from pix2prof.photometry.light_fits import sersic, sersic_slopes
 from pix2prof.photometry.parameters import PARAMETERS, note_parameters, structural_parameters
 from pix2prof.photometry.propagation import SOURCES, TO_TRUTH, Deviation, Rows
-from pix2prof.profiles import profile_table, read_profile, sma_grid, write_profile
+from pix2prof.profile_files import read_profile, write_profile
+from pix2prof.profiles import profile_table, sma_grid
 from pix2prof.sdss import mu_to_intensity
 
 H, MU0, ELLIPTICITY = 8.0, 20.5, 0.4
@@ -91,7 +92,7 @@ def test_values_are_those_of_the_slow_way(profiles):
         for name, value in slow_structure.values(table).items():
             key = name.replace(".", "")
             assert key in found, (k, name, found["absent"])
-            near = max(1e-3 * found[f"{key}_e"], 1e-6 * abs(value))
+            near = max(1e-3 * found[f"{key}_err"], 1e-6 * abs(value))
             assert found[key] == pytest.approx(value, abs=near), (k, name)
             compared[name] += 1
         reasons = [words.split(": ")[0] for words in found["absent"]]
@@ -112,9 +113,9 @@ def test_profiles_without_errors_have_the_same_values_alone_and_beside_one_with(
     for table in bare:
         table.remove_column("mu_err")
     alone, beside = noted(bare), noted([*bare, profiles[-1]])
-    assert "mu_0_e" in beside.pop()
+    assert "mu_0_err" in beside.pop()
     for one, other in zip(alone, beside, strict=True):
-        assert not {"mu_0_e", "R_50_e", "n_e"} & set(one)
+        assert not {"mu_0_err", "R_50_err", "n_err"} & set(one)
         assert one.pop("absent") == other.pop("absent")
         assert one == pytest.approx(other, rel=1e-9)
 
@@ -132,7 +133,7 @@ def test_sizes_and_concentration_are_as_far_off_as_their_errors_say():
         of_truth["m_tot"] = total
     for name in ("C_28", "R_235", "m_235", "R_25", "m_25", "R_50", "R_90", "m_tot"):
         pulls = [
-            (one[name] - of_truth[name]) / one[f"{name}_e"]
+            (one[name] - of_truth[name]) / one[f"{name}_err"]
             for one, of_truth in zip(found, truth, strict=True)
             if name in one
         ]
@@ -147,7 +148,7 @@ def test_fits_are_as_far_off_as_their_errors_say():
     found = noted(tables)
     (truth,) = noted([exponential(n=len(tables[0]))[0]])
     for name in ("h", "mu_0", "n", "R_e", "mu_e"):
-        pulls = [(one[name] - truth[name]) / one[f"{name}_e"] for one in found]
+        pulls = [(one[name] - truth[name]) / one[f"{name}_err"] for one in found]
         assert 0.6 < np.std(pulls) < 1.4, name
 
 
@@ -177,7 +178,7 @@ def test_a_total_is_less_sure_where_no_disc_carries_on():
         mu = sersic(sma, n, 8.0, 21.5)
         columns = {"sma": sma, "mu": mu, "mu_err": np.full(150, 1e-3)}
         (found,) = noted([profile_table(columns | {"ellipticity": np.full(150, 0.3)})])
-        errors.append(found["m_tot_e"])
+        errors.append(found["m_tot_err"])
     assert errors[1] > 3 * errors[0]
 
 
@@ -257,15 +258,15 @@ def test_parameters_go_along_with_the_profile(tmp_path, format):
     note_parameters([table])
     p = as_dict(structural_parameters(table))
     assert table.meta["R_235"] == p["R_23.5"]["value"]
-    assert table.meta["R_50_e"] == p["R_50"]["error"]
+    assert table.meta["R_50_err"] == p["R_50"]["error"]
     assert "R_25" in table.meta
     short, _ = exponential(n=120)
     note_parameters([short])
-    assert not {"R_25", "R_25_e", "m_25"} & set(short.meta)
+    assert not {"R_25", "R_25_err", "m_25"} & set(short.meta)
     assert short.meta["absent"][0].startswith("R_25: the profile ends at 23.76")
     write_profile(short, tmp_path / f"p.{format}")
     meta = read_profile(tmp_path / f"p.{format}").meta
     assert meta["r_235"] == pytest.approx(short.meta["R_235"])
-    assert meta["r_235_e"] == pytest.approx(short.meta["R_235_e"])
+    assert meta["r_235_err"] == pytest.approx(short.meta["R_235_err"])
     absent = meta["absent"] if format == "ecsv" else meta["absent"].split("; ")
     assert absent == short.meta["absent"]

@@ -19,7 +19,7 @@ from pix2prof.networks import save_model
 from pix2prof.predict.arrays import load, predict_images
 from pix2prof.predict.bands import by_galaxy, choose
 from pix2prof.predict.files import predict_files
-from pix2prof.profiles import read_profile
+from pix2prof.profile_files import read_profile
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +112,9 @@ def test_what_is_missing_or_broken_is_said_of_each_file(folder, images):
     words = [str(one.error or "") for one in said]
     assert words[:4] == [""] * 4
     assert said[1].profile is None
-    assert said[1].left_out == "band z is not used: the network takes g, r, i"
+    assert said[1].left_out == "band z left out: the network takes g, r, i"
     for one in (said[0], said[2], said[3]):
-        flag = "not used: z, which the network does not take"
-        assert flag in one.profile.meta["flags"] and not one.left_out
+        assert said[1].left_out in one.profile.meta["flags"] and not one.left_out
     assert "FITS" in words[4]
     assert "another image of its galaxy cannot be used" in words[5]
     with pytest.raises(
@@ -145,7 +144,7 @@ def test_a_folder_becomes_a_table_of_galaxies_in_all_bands(folder, images, tmp_p
     assert [(row["item"], row["name"], row["band"]) for row in rows] == [
         ("a", "a", band) for band in "gri"
     ]
-    assert "not used: z, which the network does not take" in rows[0]["flags"]
+    assert "band z left out: the network takes g, r, i" in rows[0]["flags"]
     assert failures[0]["item"] == "b"
     assert "takes g, r, i of a galaxy at once, and here i is missing" in failures[0]["reason"]
     single = list(predict_files([images / f"a_{band}.fits" for band in "gri"], load(folder)))
@@ -193,6 +192,6 @@ def test_the_command_line_takes_a_galaxys_files(folder, images, tmp_path, capsys
     capsys.readouterr()
     assert main(["predict", *paths, str(images / "a_z.fits"), *words]) == 0
     said = capsys.readouterr().err
-    assert "a_z.fits: left out: band z is not used" in said and "3 of 3 profiles" in said
+    assert "a_z.fits: note: band z left out" in said and "3 of 3 profiles" in said
     assert main(["predict", *paths[:2], *words]) == 1
     assert "i is missing" in capsys.readouterr().err
