@@ -36,7 +36,7 @@ compare: $(READY) $(PEER)/.ready
 	mkdir -p docs/comparison
 	cp figures/compare_* results/comparison/* results/table2.md docs/comparison/
 
-PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 train.images=100000
+PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 train.encoder_images=250000 train.images=60000
 
 paper: $(READY)
 	. "$(BIN)/activate" && dvc exp run --name paper $(PAPER:%=-S %)
