@@ -233,6 +233,11 @@ def main(words=None):
         parser.error(f"unknown names {unknown}; --list gives those that there are")
     if arguments.images and arguments.minutes:
         parser.error("--images or --minutes, not both")
+    first = [name for name in arguments.names if "encoder_images" in str(variants[name])]
+    if first and (arguments.images or arguments.minutes):
+        parser.error(
+            f"{first}: the images of the encoder are their own, without --images or --minutes"
+        )
     survey = load_survey(arguments.survey)
     for seed in arguments.seeds:
         for name in arguments.names:

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["ImageError", "load", "measure", "predict_file", "predict_files", "predict_images"]
 

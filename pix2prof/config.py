@@ -211,6 +211,14 @@ class Config:
     compare: CompareConfig = field(default_factory=CompareConfig)
     figures: FiguresConfig = field(default_factory=FiguresConfig)
 
+    def __post_init__(self):
+        _require(
+            not self.train.encoder_images or self.model.decoder not in ("transformer", "isophote"),
+            "train.encoder_images",
+            self.train.encoder_images,
+            f"0 with model.decoder {self.model.decoder}, whose encoder is not taught alone",
+        )
+
     def asdict(self):
         """Give the parameters as a nested dictionary of plain values."""
         return asdict(self)

@@ -55,6 +55,10 @@ def test_overrides_replace_single_keys(write):
             "train: {start: paper, encoder_images: 10}",
             "train.encoder_images is 10; it must be .*zero with train.start",
         ),
+        (
+            "{train: {encoder_images: 9}, model: {decoder: transformer}}",
+            "train.encoder_images is 9; it must be 0 with model.decoder transformer",
+        ),
         ("train: 3", "train is 3; it must be a section"),
         ("model: {stem: tall}", "model.stem is 'tall'; it must be one of standard, small"),
         ("model: {step: 0.3}", "model.step is 0.3; it must be a multiple of 0.2"),

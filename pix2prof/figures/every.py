@@ -171,7 +171,8 @@ def learning_curve(history, *, sample="mock galaxies", unit="(mag arcsec$^{-2}$)
     Parameters
     ----------
     history : astropy.table.Table
-        `images` (seen since the start), `train_loss` and `validation_loss`, one row an epoch.
+        `images` (seen since the start), `train_loss`, `validation_loss` and `stage`, one row an
+        epoch; weights are kept of the last stage.
     sample : str
         What the galaxies are.
     unit : str
@@ -185,8 +186,17 @@ def learning_curve(history, *, sample="mock galaxies", unit="(mag arcsec$^{-2}$)
     seen, validation = values(history["images"]), values(history["validation_loss"])
     ax.plot(seen, values(history["train_loss"]), color=MEASURED, ls="--", label="training")
     ax.plot(seen, validation, color=PREDICTED, label="validation")
-    if np.isfinite(validation).any():
-        best = np.nanargmin(validation)
+    stage = np.asarray(history["stage"])
+    last = stage == stage[-1]
+    if not last.all():
+        begins = seen[~last][-1]
+        ax.axvline(begins, color="0.6", lw=0.6, ls=":")
+        ax.annotate(
+            f"{stage[-1]} on the {stage[0]}", (begins, 1), (3, -3), ha="left", va="top",
+            xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=7,
+        )  # fmt: skip
+    if np.isfinite(validation[last]).any():
+        best = np.nanargmin(np.where(last, validation, np.nan))
         words = f"kept: {validation[best]:.3g}"
         ax.plot(seen[best], validation[best], "o", color="k", ms=4, mfc="none", label=words)
     ax.set(yscale="log", xlabel="training images seen", ylabel=f"mean squared error [{unit}]")

@@ -180,7 +180,7 @@ class OneShotDecoder(nn.Module):
     """One dense layer from z to all outputs: what the encoder alone can say.
 
     It teaches an encoder without the cost of a recurrent decoder, see
-    `pix2prof.training.pretraining`.
+    `pix2prof.training.stages`.
 
     Parameters
     ----------
@@ -215,9 +215,12 @@ class OneShotDecoder(nn.Module):
     def generate(self, z, max_steps, window, std, dtype=torch.float32):
         """Write profiles until they halt; see `GRUDecoder.generate`."""
         outputs = self.dense(z)[:, :max_steps]
-        quiet = outputs.unfold(1, window, 1).std(2, correction=0) <= std  # (B, T + 1 - window)
-        halted = quiet.any(1)
-        n_outputs = torch.where(halted, quiet.int().argmax(1) + window, max_steps)
+        halted = torch.zeros(len(z), dtype=torch.bool, device=z.device)
+        n_outputs = torch.full((len(z),), max_steps, device=z.device)
+        if window <= max_steps:
+            quiet = outputs.unfold(1, window, 1).std(2, correction=0) <= std  # (B, T + 1 - window)
+            halted = quiet.any(1)
+            n_outputs = n_outputs.where(~halted, quiet.int().argmax(1) + window)
         after = torch.arange(max_steps, device=z.device) >= n_outputs[:, None]
         return outputs.masked_fill(after, torch.nan), n_outputs, halted
 

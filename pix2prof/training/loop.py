@@ -37,7 +37,7 @@ class History:
         squared [mag^2 arcsec^-4]; ``validation_deviation``, the median over profiles of the
         median deviation [mag arcsec^-2]; ``lr``; ``seconds`` since the start, and
         ``data_seconds``, the part of them spent on reading and augmenting; both go on counting
-        over a resume.
+        over a resume; ``stage``, for `pix2prof.training.stages`.
     best_epoch : int
         Of the lowest ``validation_loss``, whose weights are kept.
     """
@@ -55,8 +55,15 @@ class History:
         """Time spent."""
         return self.rows[-1]["seconds"] if self.rows else 0.0
 
+    def named(self, stage):
+        """Give every row its ``stage``."""
+        return History([row | {"stage": stage} for row in self.rows], self.best_epoch)
+
     def then(self, other):
-        """Join the curve of a training that went on from this one, with counts that go on."""
+        """Join the curve of a training that went on from this one, with counts that go on.
+
+        The best epoch is that of the other.
+        """
         counts = "epoch", "images", "seconds", "data_seconds"
         before = {name: self.rows[-1][name] if self.rows else 0 for name in counts}
         rows = [row | {name: before[name] + row[name] for name in counts} for row in other.rows]
@@ -100,7 +107,8 @@ def fit(
     crop : int
         Side of the network's images [px].
     start : str, optional
-        SHA-256 of the weights that `model` begins with, if ``config.start`` names some.
+        SHA-256 of the weights that `model` begins with, if ``config.start`` names some; a run is
+        not resumed on others.
     checkpoint : path-like, optional
         Folder of checkpoints, written after every epoch; a run that finds its own there goes on
         from it, to the same result.
@@ -155,7 +163,8 @@ def fit(
         val_loss, deviation = validate(model, validation, dtype)
         if math.isnan(val_loss):
             raise DivergedError(
-                f"epoch {epoch}: the validation loss is {val_loss}; lower train.lr = {config.lr}"
+                f"epoch {epoch}: the validation loss is {val_loss}; lower the learning rate, "
+                f"{config.lr}"
             )
         if history.rows:
             data_seconds += history.rows[-1]["data_seconds"]
@@ -239,8 +248,8 @@ def train_epoch(model, optimiser, batches, config, epoch, n_images, seen, dtype)
         if not math.isfinite(value):
             raise DivergedError(
                 f"epoch {epoch}, batch {number} of {len(parts)}: the loss is {value} (pairs "
-                f"{indices[:3].tolist()}...); lower train.lr = {config.lr}, and start again from "
-                "the last checkpoint or anew"
+                f"{indices[:3].tolist()}...); lower the learning rate, {config.lr}, and start "
+                "again from the last checkpoint or anew"
             )
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(config, seen)
@@ -257,8 +266,6 @@ def train_epoch(model, optimiser, batches, config, epoch, n_images, seen, dtype)
 
 def holds_statistics(config, seen):
     """Whether an epoch that begins after `seen` images trains on held statistics."""
-    if config.encoder_images > 0:
-        return True
     known = seen > 0 or config.start is not None
     return known and seen >= config.hold_statistics * config.images
 

@@ -1,11 +1,11 @@
 """The stages of a training: the encoder first, alone, then the decoder on it; or all as one."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from ..model.decoders import DECODERS
 from ..networks import build_model
-from .loop import fit
+from .loop import fit, print_line
 
 
 def train_network(
@@ -27,7 +27,8 @@ def train_network(
     Parameters
     ----------
     model : torch.nn.Module
-        Changed in place, see `pix2prof.training.loop.fit`.
+        Changed in place, see `pix2prof.training.loop.fit`; an
+        `pix2prof.model.base.EncoderNetwork` where the encoder is to be taught first.
     network : pix2prof.config.ModelConfig
         What `model` was made from.
     train_pairs, validation_pairs, config, normalisation, crop, start, checkpoint
@@ -37,32 +38,43 @@ def train_network(
     Returns
     -------
     pix2prof.training.loop.History
-        The learning curve of all stages.
+        The learning curve; ``stage`` is ``encoder`` or ``decoder``, or ``whole`` without stages.
 
-    Raises
-    ------
-    ValueError
-        If the network is of a kind whose encoder is not taught alone.
     """
     options = {"normalisation": normalisation, "crop": crop}
     given = train_pairs, validation_pairs
     if not config.encoder_images:
-        return fit(model, *given, config, **options, start=start, checkpoint=checkpoint)
+        history = fit(model, *given, config, **options, start=start, checkpoint=checkpoint)
+        return history.named("whole")
     aside = None if checkpoint is None else Path(checkpoint) / "encoder"
     before = teach_encoder(model, network, *given, config, **options, checkpoint=aside)
-    config = replace(config, lr=config.decoder_lr or config.lr)
+    config = replace(
+        config,
+        encoder_images=0,
+        lr=config.decoder_lr or config.lr,
+        start="the encoder as it was taught",
+        hold_statistics=0.0,
+    )
     model.encoder.requires_grad_(False)
     try:
-        history = fit(model, *given, config, **options, checkpoint=checkpoint)
+        history = fit(
+            model,
+            *given,
+            config,
+            **options,
+            start=_sha256(model.encoder),
+            checkpoint=checkpoint,
+            log=lambda line: print_line(f"decoder: {line}"),
+        )
     finally:
         model.encoder.requires_grad_(True)
-    return before.then(history)
+    return before.named("encoder").then(history.named("decoder"))
 
 
 def teach_encoder(
     model, network, train_pairs, validation_pairs, config, *, normalisation, crop, checkpoint=None
 ):
-    """Teach a network's encoder under one dense layer that writes whole profiles at once.
+    """Teach a network's encoder, a dense layer that writes whole profiles at once for a decoder.
 
     The layer is not kept. An unrolled decoder takes most of a training step, and its gradients
     disturb the encoder for as long as it cannot read it; without it a processor teaches the
@@ -70,7 +82,7 @@ def teach_encoder(
 
     Parameters
     ----------
-    model : pix2prof.model.paper.Pix2Prof
+    model : pix2prof.model.base.EncoderNetwork
         Gets the encoder's weights, in place.
     network : pix2prof.config.ModelConfig
         What `model` was made from.
@@ -89,28 +101,37 @@ def teach_encoder(
     -------
     pix2prof.training.loop.History
         Its learning curve.
-
-    Raises
-    ------
-    ValueError
-        If the network is of another kind.
     """
-    if network.decoder not in DECODERS:
-        raise ValueError(
-            f"train.encoder_images is {config.encoder_images}, but only the encoder of the "
-            f"decoders {', '.join(DECODERS)} is taught alone; set it to 0 for {network.decoder}"
-        )
     units = model.kwargs["mu_mean"], model.kwargs["mu_std"]
-    alone = replace(network, decoder="one_shot")
-    reader = build_model(alone, *units, seed=config.seed, bands=model.bands)
+    alone = build_model(
+        replace(network, decoder="one_shot", dropout=0.0),
+        *units,
+        seed=config.seed,
+        bands=model.bands,
+    ).to(model.device)
     history = fit(
-        reader,
+        alone,
         train_pairs,
         validation_pairs,
-        replace(config, images=config.encoder_images, encoder_images=0, clip=None),
+        replace(
+            config,
+            images=config.encoder_images,
+            encoder_images=0,
+            decoder_lr=None,
+            clip=None,
+            teacher_forcing=0.0,
+        ),
         normalisation=normalisation,
         crop=crop,
         checkpoint=checkpoint,
+        log=lambda line: print_line(f"encoder: {line}"),
     )
-    model.encoder.load_state_dict(reader.encoder.state_dict())
+    model.encoder.load_state_dict(alone.encoder.state_dict())
     return history
+
+
+def _sha256(module):
+    digest = hashlib.sha256()
+    for values in module.state_dict().values():
+        digest.update(values.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

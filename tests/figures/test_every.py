@@ -51,7 +51,12 @@ def words(fig):
 def drawings(evaluated):
     reference, prediction, table, curves, numbers = evaluated
     history = QTable(
-        {"images": [500, 1000], "train_loss": [1.0, 0.5], "validation_loss": [0.9, 0.6]}
+        {
+            "images": [500, 1000, 1500, 2000],
+            "train_loss": [1.0, 0.5, 0.9, 0.6],
+            "validation_loss": [0.9, 0.4, 0.7, 0.6],
+            "stage": ["encoder", "encoder", "decoder", "decoder"],
+        }
     )
     return {
         "sample_galaxies": lambda: figures.sample_galaxies(
@@ -245,3 +250,8 @@ def test_the_stretch_is_monotonic_and_survives_bad_pixels():
 )
 def test_a_title_has_the_band_once(name, title):
     assert panel_title(name, "g") == title
+
+
+def test_the_weights_that_are_kept_are_of_the_last_stage(drawn):
+    said = words(drawn["learning_curve"])
+    assert "kept: 0.6" in said and "decoder on the encoder" in said

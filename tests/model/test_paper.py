@@ -164,6 +164,8 @@ class TestOneShotDecoder:
             assert stopped == bool(quiet) and n == (quiet[0] if quiet else 40)
             assert torch.equal(row[:n], profile[:n]) and row[n:].isnan().all()
         assert 0 < halted.sum() < 30
+        outputs, n_outputs, halted = decoder.generate(z, 40, 41, std)
+        assert n_outputs.tolist() == 30 * [40] and not halted.any() and outputs.isfinite().all()
 
 
 class TestDecoder:

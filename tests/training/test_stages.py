@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from test_loop import CROP, NORMALISATION, SMALL, same, without_clock
 from pix2prof.config import ModelConfig
 from pix2prof.networks import build_model
 from pix2prof.training import loop as training
+from pix2prof.training.checkpoint import ResumeError
 from pix2prof.training.stages import train_network
 from pix2prof.training.validation import profile_statistics
 
@@ -21,7 +23,7 @@ def made(decoder="gru", seed=FIRST.seed):
     return build_model(replace(WANTED, decoder=decoder), *profile_statistics(Discs(20, 1)), seed)
 
 
-def trained(config=FIRST, decoder="gru", folder=None, log=lambda line: None):
+def trained(config=FIRST, decoder="gru", folder=None):
     model, network = made(decoder), replace(WANTED, decoder=decoder)
     history = train_network(
         model,
@@ -47,7 +49,9 @@ def test_the_encoder_is_that_of_a_training_without_the_decoder(unbroken):
     assert same(model.encoder, alone.encoder)
     assert not same(model.encoder, made().encoder)
     assert not same(model.decoder, made().decoder)
-    assert without_clock(both)[:3] == without_clock(history)
+    first, only = without_clock(both)[:3], without_clock(history)
+    assert [row | {"stage": "whole"} for row in first] == only
+    assert [row["stage"] for row in both.rows] == 3 * ["encoder"] + 2 * ["decoder"]
 
 
 def test_the_decoder_learns_at_a_rate_of_its_own(unbroken):
@@ -89,9 +93,11 @@ def test_a_run_killed_in_either_stage_goes_on_to_the_same_network(tmp_path, unbr
     assert len(calls) == 5 + 2
 
 
-def test_a_network_without_that_encoder_is_refused():
-    with pytest.raises(ValueError, match=r"train\.encoder_images is 60.*set it to 0 for transf"):
-        trained(decoder="transformer")
+def test_a_decoder_is_not_resumed_on_another_encoder(tmp_path):
+    trained(folder=tmp_path)
+    shutil.rmtree(tmp_path / "encoder")
+    with pytest.raises(ResumeError, match=r"train\.start: [0-9a-f]{64} there, [0-9a-f]{64} now"):
+        trained(replace(FIRST, lr=2e-3, decoder_lr=1e-3), folder=tmp_path)
 
 
 def test_one_dense_layer_learns_profiles():
