@@ -191,10 +191,11 @@ def learning_curve(history, *, sample="mock galaxies", unit="(mag arcsec$^{-2}$)
     if not last.all():
         begins = seen[~last][-1]
         ax.axvline(begins, color="0.6", lw=0.6, ls=":")
-        ax.annotate(
-            f"{stage[-1]} on the {stage[0]}", (begins, 1), (3, -3), ha="left", va="top",
-            xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=7,
-        )  # fmt: skip
+        for name, side, off in ((stage[0], "right", -3), (stage[-1], "left", 3)):
+            ax.annotate(
+                name, (begins, 1), (off, -3), ha=side, va="top", fontsize=7,
+                xycoords=("data", "axes fraction"), textcoords="offset points",
+            )  # fmt: skip
     if np.isfinite(validation[last]).any():
         best = np.nanargmin(np.where(last, validation, np.nan))
         words = f"kept: {validation[best]:.3g}"

@@ -253,5 +253,5 @@ def test_a_title_has_the_band_once(name, title):
 
 
 def test_the_weights_that_are_kept_are_of_the_last_stage(drawn):
-    said = words(drawn["learning_curve"])
-    assert "kept: 0.6" in said and "decoder on the encoder" in said
+    said = words(drawn["learning_curve"]).split("\n")
+    assert {"kept: 0.6", "encoder", "decoder"} <= set(said)
