@@ -41,7 +41,8 @@ from pix2prof.training.validation import profile_statistics
 
 CROP = speed_reference.CROP
 TRAINED = (
-    ("paper, as released", ModelConfig(step=2.0, binning=2), 16),
+    ("paper, the encoder alone", ModelConfig(decoder="one_shot", step=2.0, binning=4), 16),
+    ("paper, encoder and decoder", ModelConfig(step=2.0, binning=4), 16),
     ("paper, the paper's settings", ModelConfig(step=0.2, binning=1), 8),
     ("isophote", ModelConfig(decoder="isophote"), 8),
 )
