@@ -29,7 +29,7 @@ def test_who_is_right_is_who_is_closest_to_the_truth():
     assert best.tolist() == [1] * 6
     assert found[:, 0] == pytest.approx([0.5, 0.02, 0.1], abs=1e-4)
     notes, words = disputes.verdicts(compared, [4, 1])
-    assert notes[0] == f"closest: {LABELS[1]} 0.02\nfailed: none"
+    assert notes[0] == f"closest: {LABELS[1]} 0.02 mag\nfailed: none"
     assert notes[1].endswith(f"failed: {LABELS[2]}")
     assert f"{LABELS[1]} 2; on all 6: {LABELS[1]} 6" in words
 
