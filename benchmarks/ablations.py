@@ -233,7 +233,8 @@ def main(words=None):
         parser.error(f"unknown names {unknown}; --list gives those that there are")
     if arguments.images and arguments.minutes:
         parser.error("--images or --minutes, not both")
-    first = [name for name in arguments.names if "encoder_images" in str(variants[name])]
+    changes = {name: variants[name]["changes"] for name in arguments.names}
+    first = [name for name in changes if "encoder_images" in changes[name].get("train", {})]
     if first and (arguments.images or arguments.minutes):
         parser.error(
             f"{first}: the images of the encoder are their own, without --images or --minutes"
@@ -246,7 +247,7 @@ def main(words=None):
                 print(f"{path}: there already, kept", flush=True)
                 continue
             numbers = run(
-                name, seed, variants[name]["changes"], config, survey, arguments.work,
+                name, seed, changes[name], config, survey, arguments.work,
                 images=arguments.images, minutes=arguments.minutes,
             )  # fmt: skip
             with replacing(path) as partial:
