@@ -123,6 +123,9 @@ class TrainConfig:
     wobble: float = 10.0
     rotate: bool = True
     mirror: bool = False
+    tilt: bool = False
+    zoom: float = 0.0
+    dim: float = 0.0
     precision: Literal["auto", "bf16", "float32"] = "auto"
     seed: int = 1
 
@@ -150,7 +153,12 @@ class TrainConfig:
             self.hold_statistics,
             "in [0, 1]",
         )
-        _require(self.wobble >= 0, "train.wobble", self.wobble, "zero or more px")
+        for name, unit in (("wobble", "px"), ("zoom", "in the logarithm"), ("dim", "mag")):
+            value = getattr(self, name)
+            _require(value >= 0, f"train.{name}", value, f"zero or more {unit}")
+        _require(
+            self.rotate or not self.tilt, "train.tilt", self.tilt, "false where train.rotate is"
+        )
 
 
 @dataclass(frozen=True)

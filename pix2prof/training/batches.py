@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..dataset.crops import Moves
 from ..isophote_network.network import IsophoteNetwork
 from ..isophotes.background import pixel_noise
+from .moves import Moves
 
 TRIMMED = 16
 CUT = 0.1
@@ -45,7 +45,7 @@ class Batches:
         ----------
         indices : numpy.ndarray of int, shape (B,)
         config : pix2prof.config.TrainConfig, optional
-            For ``wobble``, ``rotate`` and ``mirror``.
+            For what is drawn, see `pix2prof.training.moves.Moves.draw`.
         generator : numpy.random.Generator, optional
 
         Returns
@@ -66,12 +66,16 @@ class Batches:
         images, moves = _moved(self.pairs, indices, self.crop, config, generator)
         images = self.normalisation.normalise(images).astype(np.float32)
         images = torch.from_numpy(images).view(len(images), -1, self.crop, self.crop)
-        targets = self.nodes.targets(self.pairs.mu(indices))
+        mu = self.pairs.mu(indices)
+        each = (len(images), -1, mu.shape[-1])
+        targets = self.nodes.targets(moves.of_mu(mu.reshape(each)).reshape(mu.shape))
         if not self.ellipses:
             return images, *targets
-        ellipticity, pa = (x[:, : self.nodes.n_steps] for x in self.pairs.ellipses(indices))
-        turned = moves.of_angles(pa.reshape(len(images), -1)).reshape(pa.shape)
-        return images, *targets, torch.from_numpy(ellipticity), torch.from_numpy(turned)
+        ellipticity, pa = (x.reshape(each) for x in self.pairs.ellipses(indices))
+        ellipticity = moves.of_profiles(ellipticity)
+        pa = moves.of_angles(moves.of_profiles(pa, nearest=True))
+        shapes = (x.reshape(mu.shape)[:, : self.nodes.n_steps] for x in (ellipticity, pa))
+        return images, *targets, *(torch.from_numpy(np.ascontiguousarray(x)) for x in shapes)
 
 
 @dataclass(frozen=True)
@@ -130,12 +134,12 @@ class AnnotatedBatches:
             images = np.where(covered, images, sky)
         masks = moves.of_images(self.pairs.masks(indices)) & covered
         centres = moves.of_points(self.pairs.centres(indices))
-        expert = self.pairs.profiles("expert_mu", indices)
+        expert = moves.of_mu(self.pairs.profiles("expert_mu", indices))
         known = np.isfinite(expert)
         n_within = np.where(known.any(1), expert.shape[1] - known[:, ::-1].argmax(1), 0)
         beyond = np.arange(expert.shape[1]) >= n_within[:, None]
-        mu = np.where(beyond, self.pairs.profiles("truth_mu", indices), expert)
-        ellipticity = self.pairs.profiles("expert_ellipticity", indices)
+        mu = np.where(beyond, moves.of_mu(self.pairs.profiles("truth_mu", indices)), expert)
+        ellipticity = moves.of_profiles(self.pairs.profiles("expert_ellipticity", indices))
         values = images, covered, masks, centres.astype(np.float32), mu, ellipticity, n_within
         return tuple(torch.from_numpy(np.ascontiguousarray(x)) for x in values)
 
@@ -159,7 +163,7 @@ def _moved(pairs, indices, crop, config, generator):
         moves = Moves.none(n, size, crop)
     else:
         moves = Moves.draw(n, size, crop, config, generator)
-    images = moves.of_images(images)
+    images = moves.of_light(images)
     bad = ~np.isfinite(images).all(tuple(range(1, images.ndim)))
     if bad.any():
         raise ValueError(f"the image of pair {indices[bad][0]} holds values that are not finite")
