@@ -1,9 +1,9 @@
 """What the runs of `ablations.py` say: their table as Markdown, and a figure.
 
-    python benchmarks/ablation_table.py docs/ablations/runs [--out docs/ablations]
+    python benchmarks/ablation_table.py docs/ablations [--write]
 
-The table is printed; with `--out` it and the figure are written there too. The base is the variant
-that changes nothing.
+The table of the folder's ``runs`` is printed; with `--write` it and the figure are written into
+the folder too. The base is the variant of its ``variants.yaml`` that changes nothing.
 """
 
 import argparse
@@ -13,12 +13,10 @@ from pathlib import Path
 import numpy as np
 from ruamel.yaml import YAML
 
-from pix2prof import paths
 from pix2prof.figures.ablations import choices
 from pix2prof.figures.style import save_figure
 from pix2prof.output import replacing
 
-VARIANTS = paths.project() / "docs" / "ablations" / "variants.yaml"
 NUMBERS = {
     "deviation": "median [mag]", "p90": "90 % [mag]", "deviation_outer": "outer third [mag]",
     "length_error": "length error",
@@ -31,7 +29,7 @@ def read_runs(folder):
 
     Parameters
     ----------
-    folder : path-like
+    folder : Path
         Of ``<variant>-<seed>.json``.
 
     Returns
@@ -45,11 +43,11 @@ def read_runs(folder):
         If there is none.
     """
     runs = {}
-    for path in sorted(Path(folder).glob("*-*.json")):
+    for path in sorted(folder.glob("*-*.json")):
         runs.setdefault(path.stem.rpartition("-")[0], []).append(json.loads(path.read_text()))
     if not runs:
         raise SystemExit(
-            f"{folder}: no <variant>-<seed>.json in it; `dvc repro docs/ablations/dvc.yaml` "
+            f"{folder}: no <variant>-<seed>.json in it; `dvc repro {folder.parent / 'dvc.yaml'}` "
             "makes them"
         )
     return runs
@@ -164,16 +162,18 @@ def figure(runs, variants):
 def main(words=None):
     """Print the table, and write what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("runs", help="folder of <variant>-<seed>.json")
-    parser.add_argument("--out", help="folder for table.md and ablations.png and .pdf")
+    parser.add_argument("folder", help="of runs/<variant>-<seed>.json and variants.yaml")
+    parser.add_argument("--write", action="store_true", help="table.md and the figure there")
     arguments = parser.parse_args(words)
-    runs, variants = read_runs(arguments.runs), YAML(typ="safe", pure=True).load(VARIANTS)
+    folder = Path(arguments.folder)
+    runs = read_runs(folder / "runs")
+    variants = YAML(typ="safe", pure=True).load(folder / "variants.yaml")
     made = table(runs, variants)
     print(made, end="")
-    if arguments.out is not None:
-        with replacing(Path(arguments.out) / "table.md") as partial:
+    if arguments.write:
+        with replacing(folder / "table.md") as partial:
             partial.write_text(made)
-        save_figure(figure(runs, variants), Path(arguments.out) / "ablations")
+        save_figure(figure(runs, variants), folder / folder.resolve().name)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,17 @@
     dvc repro docs/ablations/dvc.yaml
     python benchmarks/ablations.py transformer gru_reinject --minutes 10 --seeds 1 2 3 --out FOLDER
     python benchmarks/ablations.py --list
+    dvc repro docs/decoders/dvc.yaml
 
 The first makes the committed ones, at the same number of images each; `ablation_table.py` sums
 them up. The second is how DVC has each of them done, here for others: each name is what
 `docs/ablations/params.yaml` says with the changes that `docs/ablations/variants.yaml` names. A run
 that was cut off goes on from its last epoch. A file that is there already is kept: remove it, or
 give another folder, to have it made anew. With `--minutes` all get the same processor time, of all
-threads together, in place of the same number of images: a first epoch says how many that are. With
-all bands at once (`*_bands_all`) an image is that of a galaxy in all bands.
+threads together, in place of the same number of images: a first epoch says how many that are, and
+where the encoder learns first each of the two has half of the time. With all bands at once
+(`*_bands_all`) an image is that of a galaxy in all bands. `--settings` names a folder of such
+files in place of `docs/ablations`: `docs/decoders`, the last of these, is one.
 """
 
 import argparse
@@ -117,12 +120,18 @@ def prepare(config, survey, share, scaled):
     return model, pairs, validation, normalisation
 
 
-def images_in(seconds, config, survey, share, scaled):
-    """How many images a training sees in some processor time, with validation in every epoch."""
+def images_in(seconds, config, survey, share, scaled, taught=False):
+    """How many images a training sees in some processor time, with validation in every epoch.
+
+    With an encoder that is `taught` already the rest of the network learns alone.
+    """
     model, pairs, validation, normalisation = prepare(config, survey, share, scaled)
+    if taught:
+        model.encoder.requires_grad_(False)
     batches = [batches_for(model, x, normalisation, config.data.crop) for x in (pairs, validation)]
     dtype, n = choose_dtype(config.train.precision), min(TIMED, len(pairs))
-    optimiser = torch.optim.Adam(model.parameters(), lr=config.train.lr, fused=True)
+    weights = [x for x in model.parameters() if x.requires_grad]
+    optimiser = torch.optim.Adam(weights, lr=config.train.lr, fused=True)
     clock = [time.process_time()]
     training.train_epoch(model, optimiser, batches[0], config.train, 1, n, 0, dtype)
     clock.append(time.process_time())
@@ -168,7 +177,7 @@ def run(name, seed, changes, config, survey, work, *, images=None, minutes=None)
     images : int, optional
         Training images, in place of those of `config`.
     minutes : float, optional
-        Processor time of the training, in place of a number of images.
+        Processor time of the training, in place of numbers of images.
 
     Returns
     -------
@@ -181,10 +190,12 @@ def run(name, seed, changes, config, survey, work, *, images=None, minutes=None)
     config = changed(changed(config, sections), {"train": {"seed": seed}})
     folder = Path(work) / f"{name}-{seed}"
     if minutes is not None:
-        images = _images_in(minutes, folder, config, survey, share, scaled)
+        found = _images_in(minutes, folder, config, survey, share, scaled)
+        config = changed(config, {"train": found})
     if images is not None:
         config = changed(config, {"train": {"images": images}})
-    print(f"{name}, seed {seed}: {config.train.images} images", flush=True)
+    first = f"{config.train.encoder_images} and " if config.train.encoder_images else ""
+    print(f"{name}, seed {seed}: {first}{config.train.images} images", flush=True)
     network, pairs, validation, normalisation = prepare(config, survey, share, scaled)
     crop = config.data.crop
     history = train_network(
@@ -202,10 +213,20 @@ def run(name, seed, changes, config, survey, work, *, images=None, minutes=None)
 
 
 def _images_in(minutes, folder, config, survey, share, scaled):
-    """Images that fit into the time, found once and kept, so that a run cut off can go on."""
+    """Images that fit into the time, found once and kept, so that a run cut off can go on.
+
+    As parameters of the training: ``images``, and ``encoder_images`` where the encoder is first.
+    """
     path = folder / f"images_in_{minutes:g}_minutes.json"
+    given = survey, share, scaled
     if not path.is_file():
-        found = images_in(60 * minutes, config, survey, share, scaled)
+        found = {}
+        if config.train.encoder_images:
+            minutes /= 2
+            config = changed(config, {"train": {"encoder_images": 0}})
+            alone = changed(config, {"model": {"decoder": "one_shot"}, "train": {"clip": None}})
+            found["encoder_images"] = images_in(60 * minutes, alone, *given)
+        found["images"] = images_in(60 * minutes, config, *given, taught=bool(found))
         with replacing(path) as partial:
             partial.write_text(json.dumps(found))
     return json.loads(path.read_text())
@@ -213,7 +234,6 @@ def _images_in(minutes, folder, config, survey, share, scaled):
 
 def main(words=None):
     """Run what was asked for."""
-    config, variants = settings()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", default=[], help="of variants.yaml")
     parser.add_argument("--list", action="store_true", help="print the names and stop")
@@ -223,7 +243,9 @@ def main(words=None):
     parser.add_argument("--survey", default=paths.workspace("full").survey)
     parser.add_argument("--work", default="data/ablations", help="folder of runs under way")
     parser.add_argument("--out", default="data/ablations/runs", help="folder of numbers")
+    parser.add_argument("--settings", default=SETTINGS, help="of params.yaml and variants.yaml")
     arguments = parser.parse_args(words)
+    config, variants = settings(arguments.settings)
     if arguments.list:
         for name, variant in variants.items():
             print(f"{name}: {variant['label']}, {variant['changes']}")
@@ -235,10 +257,8 @@ def main(words=None):
         parser.error("--images or --minutes, not both")
     changes = {name: variants[name]["changes"] for name in arguments.names}
     first = [name for name in changes if "encoder_images" in changes[name].get("train", {})]
-    if first and (arguments.images or arguments.minutes):
-        parser.error(
-            f"{first}: the images of the encoder are their own, without --images or --minutes"
-        )
+    if first and arguments.images:
+        parser.error(f"{first}: the images of the encoder are their own, without --images")
     survey = load_survey(arguments.survey)
     for seed in arguments.seeds:
         for name in arguments.names:

@@ -1,6 +1,7 @@
 """Short trainings side by side: what each changes, its numbers, and what a table says of them."""
 
 import json
+import shutil
 from dataclasses import asdict, replace
 
 import ablation_table
@@ -48,7 +49,7 @@ def small(monkeypatch, survey):
         model=ModelConfig(latent=8, layers=1, step=2.0, binning=2, max_sma=25.6),
         train=TrainConfig(images=16, batch_size=8, precision="float32", wobble=1.0),
     )
-    monkeypatch.setattr(ablations, "settings", lambda: (config, variants))
+    monkeypatch.setattr(ablations, "settings", lambda folder: (config, variants))
     monkeypatch.setattr(ablations, "load_survey", lambda folder: survey)
     return config
 
@@ -102,9 +103,20 @@ def test_a_share_of_the_galaxies_is_what_is_trained_on(small, survey):
 
 
 def test_minutes_are_of_the_processor_and_found_once(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(ablations, "images_in", lambda seconds, *rest: round(seconds / 6))
-    run_main(tmp_path, "gru", "--minutes", "2")
-    assert json.loads((tmp_path / "runs" / "gru-1.json").read_text())["images"] == 20
+    asked = []
+
+    def images_in(seconds, config, *rest, taught=False):
+        asked.append((config.model.decoder, taught))
+        return round(seconds / 6)
+
+    monkeypatch.setattr(ablations, "images_in", images_in)
+    run_main(tmp_path, "gru", "encoder_first", "--minutes", "2")
+    found = [
+        json.loads((tmp_path / "runs" / f"{x}-1.json").read_text())
+        for x in ("gru", "encoder_first")
+    ]
+    assert [numbers["images"] for numbers in found] == [10 + 10, 20]
+    assert asked == [("gru", False), ("one_shot", False), ("gru", True)]
 
 
 def test_waiting_costs_no_processor_time(small, survey, monkeypatch):
@@ -139,11 +151,13 @@ def test_the_table_says_what_matters(tmp_path):
         no_dropout=[0.31, 0.36, 0.33], teacher_0=[0.20, 0.22, 0.21], gru=[0.30, 0.32, 0.34],
         galaxies_half=[0.40, 0.42, 0.41],
     )  # fmt: skip
+    (tmp_path / "runs").mkdir()
+    shutil.copy(FOLDER / "variants.yaml", tmp_path)
     for name, rows in found.items():
         for seed, row in enumerate(rows):
-            (tmp_path / f"{name}-{seed}.json").write_text(json.dumps(row))
-    ablation_table.main([str(tmp_path), "--out", str(tmp_path / "out")])
-    head, _, *lines = (tmp_path / "out" / "table.md").read_text().splitlines()
+            (tmp_path / "runs" / f"{name}-{seed}.json").write_text(json.dumps(row))
+    ablation_table.main([str(tmp_path), "--write"])
+    head, _, *lines = (tmp_path / "table.md").read_text().splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert all(len(row) == head.count("|") - 1 for row in cells)
     assert [row[0] for row in cells] == [
@@ -152,7 +166,7 @@ def test_the_table_says_what_matters(tmp_path):
     assert [row[-1] for row in cells] == ["", "**better**", "", "**worse**"]
     assert cells[0][2] == "0.320 (0.300 to 0.340)" and cells[0][3] == "1.000"
     assert cells[3][7] == "+0.090"
-    assert (tmp_path / "out" / "ablations.png").stat().st_size > 0
+    assert (tmp_path / f"{tmp_path.name}.png").stat().st_size > 0
 
 
 def test_a_table_wants_runs_of_known_variants_and_the_base(tmp_path):
