@@ -10,6 +10,8 @@ files
     Files to profiles with a trained network: one FITS image, or any number of them.
 measuring
     The classical method on users' own files: FITS images in, profile tables out.
+notes
+    What the tables of predicted and measured profiles both say of their image.
 sources
     What is on an image: the sky along its border, and the sources wider than a star.
 stamps

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import profiles
-from ..images.angles import sky_angles, sky_place
 from ..images.fits import ImageError
 from ..images.image import read_image, read_mask
 from ..isophotes.method import Flag, measure
 from ..photometry.parameters import note_parameters
+from .notes import note_measured, note_sky
 
 
 def measure_file(
@@ -119,13 +118,8 @@ def _table(image, isophotes, **meta):
         flags=[*image.flags, *words],
         **meta,
     )
-    if image.wcs is not None:
-        table["pa"] = sky_angles(image.wcs, table.meta["xcen"], table.meta["ycen"], table["pa"])
-        table["pa"].info.description = profiles.COLUMNS["pa"][1]
-        table.meta["paconv"] = profiles.PA_SKY
-        table.meta["ra"], table.meta["dec"] = sky_place(image.wcs, *image.place)
-    measured = table.meta["nvalid"]
-    table.meta["sn_sma"] = float(profiles.sma_grid(measured)[-1]) if measured else 0.0
+    note_sky(table, image, table.meta["xcen"], table.meta["ycen"])
+    note_measured(table, table.meta["nvalid"])
     if not np.isfinite(table["mu"].value).any():
         raise ImageError(
             image.path,

@@ -7,13 +7,13 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-from ..images.angles import sky_angles, sky_place
 from ..images.fits import ImageError
 from ..model.paper import Pix2Prof
 from ..photometry.parameters import note_parameters
-from ..profiles import COLUMNS, PA_SKY, RowFlag, profile_table, sma_grid
+from ..profiles import COLUMNS, RowFlag, profile_table, sma_grid
 from ..sdss import PIXSCALE
 from .arrays import describe_images
+from .notes import note_measured, note_sky
 from .stamps import Stamp
 
 SHORT = 10
@@ -170,13 +170,7 @@ def _table(image, stamp, columns, model):
     )
     if "pa" not in table.colnames:
         del table.meta["paconv"]
-    elif image.wcs is not None:
-        table["pa"] = sky_angles(image.wcs, *image.place, table["pa"])
-        table["pa"].info.description = COLUMNS["pa"][1]
-        table.meta["paconv"] = PA_SKY
-    if image.wcs is not None:
-        table.meta["ra"], table.meta["dec"] = sky_place(image.wcs, *image.place)
+    note_sky(table, image, *image.place)
     if "flag" in columns:
-        measured = int((columns["flag"][:n] & RowFlag.BELOW_CUT == 0).sum())
-        table.meta["sn_sma"] = float(sma_grid(n)[measured - 1]) if measured else 0.0
+        note_measured(table, int((columns["flag"][:n] & RowFlag.BELOW_CUT == 0).sum()))
     return table

@@ -8,6 +8,8 @@ checkpoint
     Checkpoints that survive a kill, a full disk and a damaged file.
 loop
     Training: the loop, and going on after an interruption.
+moves
+    What training does to its images at random: shifted, turned, mirrored, enlarged, dimmed.
 recalibrating
     Errors of a trained network scaled anew, on galaxies that it has not learnt from.
 stages
