@@ -93,16 +93,18 @@ def test_a_killed_run_ends_as_a_whole_one(survey, tmp_path):
         assert torch.equal(one, other)
 
 
-def test_batches_hold_expert_then_truth_and_follow_the_moves(survey):
+@pytest.mark.parametrize("more", [{}, {"tilt": True, "zoom": 0.1}])
+def test_batches_hold_expert_then_truth_and_follow_the_moves(survey, more):
     batches = batches_for(IsophoteNetwork(), Pairs(survey, "train"), NORMALISATION, CROP)
     assert isinstance(batches, AnnotatedBatches)
     images, covered, masks, centres, mu, _, n_within = batches.load(
-        np.arange(12), SMALL, np.random.default_rng(3)
+        np.arange(12), replace(SMALL, **more), np.random.default_rng(3)
     )
     assert images.shape == covered.shape == masks.shape == (12, CROP, CROP)
     assert not (masks & ~covered).any()
-    last = n_within - 1
-    assert (mu[torch.arange(12), last] < 25).all() and (mu[torch.arange(12), last + 1] > 25).all()
+    last, row = n_within - 1, torch.arange(12)
+    beyond = last + (2 if more else 1)  # between two rows of which one is beyond lies none
+    assert (mu[row, last] < 25).all() and (mu[row, beyond] > 25).all()
     assert torch.isnan(mu[:, -1]).all()
     for image, mask, (x, y) in zip(images, masks, centres.tolist(), strict=True):
         row, column = divmod(int(torch.where(mask, 0.0, image).argmax()), CROP)

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from pix2prof.config import TrainConfig
+from pix2prof.config import ConfigError, TrainConfig
 from pix2prof.dataset.crops import centre_crop
 from pix2prof.profiles import sma_grid
+from pix2prof.sdss import PIXSCALE
 from pix2prof.training.moves import Moves
 
 
@@ -178,3 +179,26 @@ def test_a_field_that_ends_within_the_cut_is_mirrored_at_its_edge():
     moves = free(30, seed=9, zoom=0.3)
     assert moves.enlarged.min() < 48 / 64
     assert np.allclose(moves.of_images(images), 3.0, rtol=1e-5)
+
+
+def test_the_profile_of_a_moved_image_is_the_moved_profile():
+    scale, centre = 4.0, np.full((12, 2), 31.5)
+    y, x = np.mgrid[:64, :64] - 31.5
+    disc = np.exp(-np.hypot(x, y) * PIXSCALE / scale).astype(np.float32)
+    mu = (20 + 2.5 * np.log10(np.e) * sma_grid() / scale).astype(np.float32)
+    moves = free(12, seed=10, dim=0.3)
+    images = moves.of_light(np.repeat(disc[None], 12, 0))
+    expected = moves.of_mu(np.repeat(mu[None], 12, 0))
+    y, x = np.mgrid[:48, :48]
+    for image, (x0, y0), profile in zip(images, moves.of_points(centre), expected, strict=True):
+        radius = np.hypot(x - x0, y - y0) * PIXSCALE
+        ring = np.abs(radius - 6) < 1.5
+        found = 20 - 2.5 * np.log10(image[ring])
+        assert np.abs(found - np.interp(radius[ring], sma_grid(), profile)).max() < 0.03
+
+
+def test_no_move_is_asked_for_that_cannot_be():
+    with pytest.raises(ConfigError, match=r"train\.tilt is True; it must be false where"):
+        TrainConfig(rotate=False, tilt=True)
+    with pytest.raises(ConfigError, match=r"train\.zoom is -0\.1; it must be zero or more"):
+        TrainConfig(zoom=-0.1)
