@@ -118,6 +118,7 @@ class TrainConfig:
     decoder_lr: float | None = None
     clip: float | None = None
     schedule: Literal["constant", "cosine"] = "cosine"
+    warm_up: float = 0.0
     teacher_forcing: float = 0.4
     hold_statistics: float = 1.0
     wobble: float = 10.0
@@ -141,18 +142,9 @@ class TrainConfig:
         for name in ("decoder_lr", "clip"):
             value = getattr(self, name)
             _require(value is None or value > 0, f"train.{name}", value, "above zero, or null")
-        _require(
-            0 <= self.teacher_forcing <= 1,
-            "train.teacher_forcing",
-            self.teacher_forcing,
-            "in [0, 1]",
-        )
-        _require(
-            0 <= self.hold_statistics <= 1,
-            "train.hold_statistics",
-            self.hold_statistics,
-            "in [0, 1]",
-        )
+        for name in ("warm_up", "teacher_forcing", "hold_statistics"):
+            value = getattr(self, name)
+            _require(0 <= value <= 1, f"train.{name}", value, "in [0, 1]")
         for name, unit in (("wobble", "px"), ("zoom", "in the logarithm"), ("dim", "mag")):
             value = getattr(self, name)
             _require(value >= 0, f"train.{name}", value, f"zero or more {unit}")

@@ -1,11 +1,13 @@
 """What the notebooks share: a stage's parameters and folders, and what earlier stages left.
 
-At size ``toy`` an earlier stage that has not run is run first, so that each notebook works alone.
+At size ``toy`` an earlier stage that has not run, or has run with other parameters, is run first,
+so that each notebook works alone and shows what its parameters make.
 """
 
 import json
 import shutil
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from astropy.table import QTable
 
@@ -24,6 +26,13 @@ from pix2prof.training.stages import train_network
 from pix2prof.training.starting import begin_network
 
 TOY = "notebooks/toy.yaml"
+SECTIONS = {
+    "data": ("data",),
+    "train": ("data", "model", "train"),
+    "evaluate": ("data", "model", "train", "evaluate"),
+    "compare": ("data", "model", "train", "evaluate", "compare"),
+}
+"""Stage -> the sections of the parameters that its output, and all before it, is made from."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,32 @@ class Run:
         """Whether stages that have not run are run on the way."""
         return self.size == "toy"
 
+    @property
+    def sample(self):
+        """What the galaxies are, in words, for figures and tables."""
+        if self.config.data.source == "mock":
+            return "mock galaxies"
+        return f"galaxies of {Path(self.config.data.folder).resolve().name}"
+
+    def lacks(self, stage):
+        """Whether a stage is to be run on the way, see `toy`: it has not been, with these."""
+        made = self._made_with(stage)
+        return self.toy and not (
+            made.is_file() and json.loads(made.read_text()) == self._parameters(stage)
+        )
+
+    def ran(self, stage):
+        """Note what a stage of a toy run was run with."""
+        if self.toy:
+            with replacing(self._made_with(stage)) as partial:
+                partial.write_text(json.dumps(self._parameters(stage), indent=2) + "\n")
+
+    def _made_with(self, stage):
+        return self.paths.root / "made_with" / f"{stage}.json"
+
+    def _parameters(self, stage):
+        return {name: asdict(getattr(self.config, name)) for name in SECTIONS[stage]}
+
 
 def begin(size="toy"):
     """Start a stage.
@@ -67,11 +102,27 @@ def begin(size="toy"):
     return Run(size, config.load(overrides=overrides), paths.workspace(size))
 
 
+def build_survey(run):
+    """Build the survey of `run` (stage ``data``).
+
+    Parameters
+    ----------
+    run : Run
+        With the section ``data``.
+
+    Returns
+    -------
+    pix2prof.dataset.stored.Survey
+        See `pix2prof.dataset.building.build_survey`.
+    """
+    built = survey.build_survey(run.config.data, run.paths.survey, run.paths.scratch)
+    run.ran("data")
+    return built
+
+
 def open_survey(run):
-    """Open the survey of `run` (stage ``data``); see `pix2prof.dataset.stored.load_survey`."""
-    if run.toy and not run.paths.survey.is_dir():
-        survey.build_survey(run.config.data, run.paths.survey, run.paths.scratch)
-    return dataset.load_survey(run.paths.survey)
+    """Open the survey of `run`; see `pix2prof.dataset.stored.load_survey`."""
+    return build_survey(run) if run.lacks("data") else dataset.load_survey(run.paths.survey)
 
 
 def train(run, sky):
@@ -136,21 +187,20 @@ def train(run, sky):
         normalisation=asdict(normalisation),
         crop=crop,
         start=start,
-        parameters={
-            name: asdict(getattr(run.config, name)) for name in ("data", "model", "train")
-        },
+        parameters={name: asdict(getattr(run.config, name)) for name in SECTIONS["train"]},
     )
     table = QTable(rows=history.rows)
     run.paths.results.mkdir(parents=True, exist_ok=True)
     table.write(run.paths.results / "history.csv", format="ascii.csv", overwrite=True)
     (run.paths.results / "training.json").write_text(json.dumps(numbers, indent=2) + "\n")
     shutil.rmtree(run.paths.checkpoints, ignore_errors=True)
+    run.ran("train")
     return model, table
 
 
 def _trained(run):
     """Train the network of a toy run that has none."""
-    if run.toy and not (run.paths.model / "config.json").is_file():
+    if run.lacks("train"):
         train(run, open_survey(run))
 
 
@@ -190,12 +240,13 @@ def evaluate(run, sky, model):
     """
     result = evaluation.evaluate(model, sky, run.config.evaluate, open_training(run))
     evaluation.save_evaluation(result, run.paths.results, run.paths.predictions)
+    run.ran("evaluate")
     return result
 
 
 def open_evaluation(run):
     """Read the evaluation of `run`; see `pix2prof.metrics.evaluation.load_evaluation`."""
-    if run.toy and not (run.paths.predictions / "test.npz").is_file():
+    if run.lacks("evaluate"):
         evaluate(run, open_survey(run), open_model(run))
     return evaluation.load_evaluation(run.paths.results, run.paths.predictions)
 
@@ -249,13 +300,14 @@ def compare(run, sky):
         comparison.save_comparison(result, run.paths.comparison, name)
     limit = run.config.evaluate.limiting_mu
     comparison_tables.write_tables(mock, real, run.paths.results / "comparison", limit)
+    run.ran("compare")
     return mock, real
 
 
 def open_comparison(run):
     """Read the comparisons on mock and on real galaxies; see `compare`."""
     folder = run.paths.comparison
-    if run.toy and not (folder / "real.npz").is_file():
+    if run.lacks("compare"):
         compare(run, open_survey(run))
     return tuple(comparison.load_comparison(folder, name) for name in ("mock", "real"))
 

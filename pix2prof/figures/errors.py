@@ -174,7 +174,7 @@ def draw_violins(ax, table, metrics, *, limit=LIMITING_MU, top=None, paper=True)
         if "median" in numbers:
             _violin(ax, x, columns[x], numbers, gap=top / 17)
         words = f"{words}, N = {numbers.get('n', 0)}"
-        labels.append(_violin_label(words, metrics, name, paper))
+        labels.append(_violin_label(words, metrics, name, limit, paper))
     ax.set_xticks(range(len(sets)), labels)
     ax.tick_params(axis="x", length=0)
     ax.set(xlim=(-0.4, 1.75), ylim=(-0.04 * top, 1.07 * top), ylabel=MEDIAN_ETA_LABEL, xlabel="")
@@ -205,14 +205,18 @@ def _violin(ax, x, eta, numbers, gap):
         ax.text(x + 0.28, height, f"{words} {value:.{2 + mark}f}", va="center", fontsize=7)
 
 
-def _violin_label(words, metrics, name, paper):
+def _violin_label(words, metrics, name, limit, paper):
     numbers = metrics.get(name, {})
     if "median" not in numbers:
         return f"{words}\nno profile"
-    (theirs, ours), (their_iqr, iqr) = (headline(metrics, name, s) for s in ("median", "iqr"))
+    (theirs, ours), (their_iqr, iqr) = (
+        headline(metrics, name, statistic, limit) for statistic in ("median", "iqr")
+    )
     text = f"{words}\nquartiles {numbers['q25']:.3f}, {numbers['q75']:.3f}"
     text = f"{text}\nmedian {ours:.3f}, IQR {iqr:.3f}"
-    return f"{text}\n(paper {theirs:.2f}, IQR {their_iqr:.2f})" if paper else text
+    if not paper or not np.isfinite(theirs):
+        return text
+    return f"{text}\n(paper {theirs:.2f}, IQR {their_iqr:.2f})"
 
 
 def draw_curve(ax, curve, colour, line, label, shade=None):

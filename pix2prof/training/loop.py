@@ -271,10 +271,16 @@ def holds_statistics(config, seen):
 
 
 def learning_rate(config, seen):
-    """Learning rate after `seen` of ``config.images``: constant, or half a cosine down to 0."""
-    if config.schedule == "constant":
-        return config.lr
-    return config.lr * 0.5 * (1 + math.cos(math.pi * seen / config.images))
+    """Learning rate of the batch after `seen` of ``config.images``.
+
+    Constant, or half a cosine down to 0; times a ramp from 0 to 1 over the share
+    ``config.warm_up`` of the images.
+    """
+    rate = config.lr
+    if config.schedule == "cosine":
+        rate *= 0.5 * (1 + math.cos(math.pi * seen / config.images))
+    rising = config.warm_up * config.images
+    return rate * min(1.0, (seen + config.batch_size) / rising) if rising else rate
 
 
 def _progress(row, n_epochs, images):

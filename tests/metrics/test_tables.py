@@ -30,11 +30,14 @@ def test_table_2_has_the_measured_times_when_given():
         "isophote network": 0.07,
         "expert": np.nan,
     }
-    table = tables.table2(seconds, "a Processor", 40.0, "two cores")
+    table = tables.table2(seconds, "a Processor", {"paper's network": 40.0}, "two cores")
     assert list(table[-2])[1:] == ["–", "6.1", "–", "–", "0.05", "0.07"]
     assert "a Processor" in table[-2]["Process"]
     assert list(table[-1])[1:] == ["–", "–", "–", "–", "0.025", "–"]
     assert "two cores" in table[-1]["Process"]
+    own = tables.table2(seconds, rates={"isophote network": 10.0})
+    assert list(own[-1])[1:] == ["–", "–", "–", "–", "–", "0.1"]
+    assert len(tables.table2(seconds, rates={"transformer network": 10.0})) == len(table) - 1
 
 
 def test_headlines_stand_beside_the_papers_and_say_on_what():
@@ -44,6 +47,16 @@ def test_headlines_stand_beside_the_papers_and_say_on_what():
     np.testing.assert_array_equal(
         table["This run (mock galaxies)"].value, [0.2, 0.1, np.nan, np.nan]
     )
+
+
+def test_another_limit_is_said_and_has_no_number_of_the_papers():
+    numbers = {name: {"median": 0.2, "iqr": 0.1} for name in ("test", "test_bright")}
+    table = tables.headlines(numbers, limit=25.0)
+    assert [words.endswith("brighter than 25") for words in table["Quantity"]] == [False] * 2 + [
+        True
+    ] * 2
+    paper = table["Paper (SDSS galaxies)"].value
+    np.testing.assert_array_equal(paper, [0.41, 0.21, np.nan, np.nan])
 
 
 def test_the_energy_table_states_its_assumptions():

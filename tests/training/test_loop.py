@@ -172,6 +172,15 @@ class TestLearning:
         constant = replace(cosine, schedule="constant")
         assert training.learning_rate(constant, 99) == 2.0
 
+    def test_a_learning_rate_that_is_warmed_up(self):
+        config = TrainConfig(images=100, batch_size=5, lr=2.0, schedule="constant", warm_up=0.2)
+        rates = [training.learning_rate(config, seen) for seen in (0, 5, 10, 15, 20, 95)]
+        assert rates == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0, 2.0])
+        plain = replace(config, schedule="cosine", warm_up=0.0)
+        assert training.learning_rate(replace(plain, warm_up=0.1), 50) == pytest.approx(
+            training.learning_rate(plain, 50)
+        )
+
 
 class TestResuming:
     def test_a_killed_run_gives_the_result_of_an_unkilled_one(self, tmp_path):
