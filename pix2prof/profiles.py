@@ -75,6 +75,34 @@ def sma_grid(n=MAX_STEPS, step=SMA_STEP):
     return step * np.arange(1, n + 1)
 
 
+def isophotal_radius(mu, level=23.5, step=SMA_STEP):
+    """Semi-major axes where profiles first become as faint as a level, between their rows.
+
+    Section 2.3 uses 23.5 mag arcsec^-2 as the measure of a galaxy's size.
+
+    Parameters
+    ----------
+    mu : array_like, shape (P, T)
+        Surface brightness [mag arcsec^-2], NaN beyond each profile's end.
+    level : float
+        Surface brightness of the isophote [mag arcsec^-2].
+    step : float
+        Spacing of the profile grid [arcsec].
+
+    Returns
+    -------
+    radius : numpy.ndarray, shape (P,)
+        [arcsec]; NaN for a profile that never gets as faint, or begins so.
+    """
+    mu = np.asarray(mu, float)
+    faint = mu >= level
+    first = faint.argmax(1)
+    each, before = np.arange(len(mu)), np.maximum(first, 1) - 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = (level - mu[each, before]) / (mu[each, first] - mu[each, before])
+    return np.where(faint.any(1) & (first > 0), step * (before + 1 + share), np.nan)
+
+
 def profile_table(columns, **meta):
     """Gather columns into a table with units, descriptions and provenance.
 

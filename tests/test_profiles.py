@@ -2,12 +2,32 @@ import astropy.units as u
 import numpy as np
 import pytest
 
-from pix2prof.profiles import COLUMNS, PA_ARRAY, ROW_FLAGS, RowFlag, profile_table, sma_grid
+from pix2prof.profiles import (
+    COLUMNS,
+    PA_ARRAY,
+    ROW_FLAGS,
+    RowFlag,
+    isophotal_radius,
+    profile_table,
+    sma_grid,
+)
 
 
 def test_the_grid_starts_at_its_step():
     assert np.allclose(sma_grid(3), [0.2, 0.4, 0.6])
     assert sma_grid().shape == (1024,)
+
+
+def test_the_isophotal_radius_is_where_a_profile_first_becomes_as_faint():
+    sma = sma_grid(200)
+    exponential = 20.0 + 1.086 * sma / 4.0
+    brightening = np.interp(sma, [0.2, 10, 12, 40], [22.0, 24.0, 23.0, 26.0])
+    bright, faint = np.full(200, 22.0), np.full(200, 24.0)
+    bright[50:] = np.nan
+    radius = isophotal_radius([exponential, brightening, bright, faint], 23.5)
+    assert radius[0] == pytest.approx(3.5 / 1.086 * 4.0, abs=1e-3)
+    assert radius[1] == pytest.approx(0.2 + 9.8 * 0.75, abs=0.02)
+    assert np.isnan(radius[2:]).all()
 
 
 def test_columns_carry_units_and_descriptions():

@@ -4,7 +4,7 @@ import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
-from pix2prof.profiles import SMA_STEP
+from pix2prof.profiles import SMA_STEP, isophotal_radius
 from pix2prof.sdss import PIXSCALE
 
 
@@ -30,7 +30,7 @@ def describe(pairs, images, mu, ellipticity, pa, *, masks=None, centres=None, st
     -------
     table : astropy.table.QTable, P rows
         `pairs`, and `length` [arcsec], `ellipticity` of the last isophote, `r_235` [arcsec]
-        (`isophotal_radius`) and `snr` (`image_snr` within the last isophote).
+        (`pix2prof.profiles.isophotal_radius`) and `snr` (`image_snr` within the last isophote).
     """
     length = profile_length(mu, step)
     final = final_value(ellipticity, mu)
@@ -66,29 +66,6 @@ def profile_length(mu, step=SMA_STEP):
     present = np.isfinite(np.asarray(mu, float))
     steps = np.arange(1, present.shape[1] + 1)
     return step * np.max(present * steps, axis=1, initial=0)
-
-
-def isophotal_radius(mu, level=23.5, step=SMA_STEP):
-    """Semi-major axis of the first isophote as faint as `level` or fainter [arcsec].
-
-    Section 2.3 uses 23.5 mag arcsec^-2 as the measure of a galaxy's size.
-
-    Parameters
-    ----------
-    mu : array_like, shape (P, T)
-        Surface brightness [mag arcsec^-2], NaN beyond each profile's end.
-    level : float
-        Surface brightness of the isophote [mag arcsec^-2].
-    step : float
-        Spacing of the profile grid [arcsec].
-
-    Returns
-    -------
-    radius : numpy.ndarray, shape (P,)
-        NaN for a profile that never gets as faint.
-    """
-    faint = np.asarray(mu, float) >= level
-    return np.where(faint.any(axis=1), step * (faint.argmax(axis=1) + 1.0), np.nan)
 
 
 def final_value(values, mu):

@@ -7,7 +7,7 @@ from pix2prof.isophotes import method as isophotes
 from pix2prof.mock.galaxies import total_flux
 from pix2prof.mock.population import draw_galaxy
 from pix2prof.mock.simulation import generators, mock_galaxy
-from pix2prof.profiles import SMA_STEP, sma_grid
+from pix2prof.profiles import isophotal_radius, sma_grid
 from pix2prof.sdss import flux_to_mag
 
 SMALLEST = 64
@@ -71,7 +71,7 @@ def measured_sizes(images):
     mu : numpy.ndarray
         Profiles, NaN beyond the cut, shape (N, 1024) [mag arcsec^-2].
     """
-    r_235, mag = np.full((2, len(images)), np.nan)
+    mag = np.full(len(images), np.nan)
     mu = np.full((len(images), len(sma_grid())), np.nan)
     for k, image in enumerate(images):
         found = isophotes.measure(np.asarray(image, np.float32))
@@ -79,19 +79,9 @@ def measured_sizes(images):
         if n == 0:
             continue
         mu[k, :n] = found.mu[0, :n].numpy()
-        r_235[k] = isophote(mu[k])
         if (flux := float(found.growth[0, n - 1])) > 0:
             mag[k] = flux_to_mag(flux)
-    return r_235, mag, mu
-
-
-def isophote(mu, level=LIMIT):
-    """Radius [arcsec] at which a profile (T,), 0.2 arcsec a row, falls under `level`, or NaN."""
-    faint = np.flatnonzero(mu > level)
-    if not faint.size or faint[0] == 0:
-        return np.nan
-    k = faint[0]
-    return SMA_STEP * float(k + (level - mu[k - 1]) / (mu[k] - mu[k - 1]))
+    return isophotal_radius(mu, LIMIT), mag, mu
 
 
 def shape_table(mu):
@@ -111,8 +101,8 @@ def shape_table(mu):
     sma = sma_grid(mu.shape[1])
     rows = [
         np.interp(np.multiply(FRACTIONS, radius), sma, profile) - LIMIT
-        for profile in mu
-        if np.isfinite(radius := isophote(profile))
+        for profile, radius in zip(mu, isophotal_radius(mu, LIMIT), strict=True)
+        if np.isfinite(radius)
     ]
     return QTable(rows=rows or None, names=SHAPES)
 

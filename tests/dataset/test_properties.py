@@ -23,13 +23,6 @@ def test_length_is_that_of_the_last_step():
     np.testing.assert_allclose(properties.profile_length(mu, 0.2), [0.8, 1.6, 0])
 
 
-def test_the_isophote_is_the_first_as_faint_as_its_level():
-    mu = np.array([[22.0, 23.4, 23.5, 23.1, 24.0], [20.0, 21.0, 22.0, 23.0, np.nan]])
-    radius = properties.isophotal_radius(mu, 23.5, 0.2)
-    assert radius[0] == pytest.approx(0.6)
-    assert np.isnan(radius[1])
-
-
 def test_the_final_value_is_at_the_end_of_the_profile():
     mu = np.array([[20.0, 21.0, np.nan], [20.0, 21.0, 22.0], [np.nan] * 3])
     values = np.arange(9.0).reshape(3, 3)

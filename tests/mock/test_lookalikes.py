@@ -12,12 +12,6 @@ REAL = real_folder()
 SMA = sma_grid(200)
 
 
-def test_the_isophote_of_an_exponential():
-    mu = 20.0 + 1.086 * SMA / 4.0
-    assert lookalikes.isophote(mu, 23.5) == pytest.approx(3.5 / 1.086 * 4.0, abs=0.01)
-    assert np.isnan(lookalikes.isophote(mu, 19.0)) and np.isnan(lookalikes.isophote(mu, 40.0))
-
-
 def test_shapes_of_exponentials_are_their_central_brightness():
     mu = np.stack([20.0 + 1.086 * SMA / 4.0, 21.5 + 1.086 * SMA / 4.0, np.full(200, np.nan)])
     table = lookalikes.shape_table(mu)
