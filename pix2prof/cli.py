@@ -93,26 +93,28 @@ def build_parser():
 
     measure = subparsers.add_parser(
         "measure",
-        help="profile of one image, by the classical method",
-        description="Fit isophotes (Courteau 1996, automated) to one image, or to many.",
+        help="profiles from images, by the classical method",
+        description="Fit isophotes (Courteau 1996, automated) to the galaxy on each image.",
         epilog=f"{SOURCES}\n\n{SHAPES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    measure.add_argument("image", metavar="IMAGE|FOLDER|LIST|CATALOGUE", type=Path)
-    measure.add_argument("--mask", metavar="M.fits", type=Path, help="not 0 = excluded")
+    measure.add_argument("images", nargs="+", metavar="IMAGE|FOLDER|LIST|CATALOGUE", type=Path)
+    measure.add_argument(
+        "--mask", metavar="M.fits", type=Path, help="of one image; not 0 = excluded"
+    )
     measure.add_argument(
         "--forced-on",
         nargs="+",
         default=[],
         metavar="OTHER.fits",
         type=Path,
-        help="measure these on the same ellipses",
+        help="measure these on the same ellipses as one image",
     )
     measure.add_argument("-o", "--out", default=Path(), type=Path, help="folder; default: here")
     measure.add_argument(
         "--format",
         choices=("ecsv", "fits", "prof", "parquet"),
-        help="default: ecsv for an image, parquet for a folder, a list, a catalogue",
+        help="default: ecsv for images, parquet for a folder, a list, a catalogue",
     )
     _add_image_options(measure)
     _add_run_options(measure)

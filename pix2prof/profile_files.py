@@ -1,12 +1,13 @@
 """The files of profile tables: ECSV, FITS, and AutoProf's text format."""
 
+import re
 from pathlib import Path
 
 import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
-from .profiles import COLUMNS, INTENSITY_UNIT, PA_ARRAY, profile_table
+from .profiles import COLUMNS, INTENSITY_UNIT, PA_ARRAY, PARAMETERS, profile_table
 from .sdss import ZEROPOINT, intensity_to_mu, mu_to_intensity
 
 FITS_INTENSITY_UNIT = u.uJy / u.arcsec**2
@@ -14,6 +15,14 @@ FITS_FLUX_UNIT = u.uJy
 NANOMAGGY_IN_UJY = 3.631
 FITS_KEY = 8
 """Characters of a plain keyword; longer ones are written with HIERARCH before them."""
+SEPARATOR = "; "
+LISTS = ("flags", "absent")
+CAPITALS = {
+    name.lower(): name
+    for parameter in PARAMETERS
+    for name in (parameter.replace(".", ""), f"{parameter}_err".replace(".", ""))
+}
+"""Keys that are not all in small letters, by their small letters: FITS has capitals only."""
 
 PROF_MISSING = 99.999
 PROF_COLUMNS = {
@@ -42,14 +51,16 @@ def write_profile(table, path, format=None):
         Where to; an existing file is replaced.
     format : {"ecsv", "fits", "prof"}, optional
         Default: by the suffix of `path`. FITS holds intensities in microjansky (1 nanomaggy =
-        3.631 microjansky), since nanomaggies are no FITS unit, lists of words in ``meta`` as one
-        text, and its keys in capitals. ``prof`` is AutoProf's text format, with 99.999 for missing
-        values and angles counter-clockwise from +y.
+        3.631 microjansky), since nanomaggies are no FITS unit; of ``meta`` lists of words as one
+        text, keys in capitals, other characters than ASCII as ``\\xNN``, and no numbers that are
+        not finite. ``prof`` is AutoProf's text format, with 99.999 for missing values and
+        angles counter-clockwise from +y of the array.
 
     Raises
     ------
     ValueError
-        If the format is none of these.
+        If the format is none of these, or a ``prof`` is to be made of angles on the sky without
+        ``paxaxis`` and ``payaxis`` in ``meta``.
     """
     path = Path(path)
     format = _format_of(path, format)
@@ -74,7 +85,8 @@ def read_profile(path, format=None):
     Returns
     -------
     table : astropy.table.QTable
-        Units as in `COLUMNS`; missing values (99.999 in ``.prof`` files) are NaN. AutoProf's
+        Units as in `COLUMNS`; missing values (99.999 in ``.prof`` files) are NaN. Keys of ``meta``
+        are those of the file; of FITS, in small letters but for structural parameters. AutoProf's
         further columns are dropped, its position angles turned to this package's convention.
 
     Raises
@@ -94,7 +106,9 @@ def read_profile(path, format=None):
         table = QTable.read(path, format="ascii.ecsv" if format == "ecsv" else "fits")
     except (OSError, ValueError, IndexError) as error:
         raise ValueError(f"{path}: not a readable {format} table ({error})") from error
-    meta = {key.lower(): value for key, value in table.meta.items() if key != "comments"}
+    meta = {key: value for key, value in table.meta.items() if key != "comments"}
+    if format == "fits":
+        meta = _from_fits_meta(meta)
     columns = {name: _plain(table[name]) for name in table.colnames if name in COLUMNS}
     for name in ("intensity", "intensity_err", "growth", "growth_err"):
         unit = getattr(columns.get(name), "unit", None)
@@ -132,12 +146,29 @@ def _to_fits_units(table):
             description = out[name].info.description
             out[name] = u.Quantity(out[name].value * NANOMAGGY_IN_UJY, target)
             out[name].info.description = description
-    for key, value in table.meta.items():
-        if isinstance(value, list | tuple):
-            out.meta[key] = "; ".join(value)
-        if len(key) > FITS_KEY:
-            out.meta[f"HIERARCH {key}"] = out.meta.pop(key)
+    out.meta = {
+        key if len(key) <= FITS_KEY else f"HIERARCH {key}": _fits_value(value)
+        for key, value in table.meta.items()
+        if not (isinstance(value, float) and not np.isfinite(value))
+    }
     return out
+
+
+def _fits_value(value):
+    if isinstance(value, list | tuple):
+        comma = SEPARATOR.replace(";", ",")
+        value = SEPARATOR.join(str(words).replace(SEPARATOR, comma) for words in value)
+    if isinstance(value, str):
+        value = re.sub("[^ -~]", lambda found: found[0].encode("unicode_escape").decode(), value)
+    return value
+
+
+def _from_fits_meta(meta):
+    small = {key.lower(): value for key, value in meta.items()}
+    for key in LISTS:
+        if isinstance(words := small.get(key), str):
+            small[key] = words.split(SEPARATOR) if words else []
+    return {CAPITALS.get(key, key): value for key, value in small.items()}
 
 
 def _prof_text(table):
@@ -152,12 +183,26 @@ def _prof_text(table):
     positive = np.where(growth > 0, growth, np.nan)
     values["totmag"] = intensity_to_mu(growth, zeropoint)
     values["totmag_e"] = 2.5 / np.log(10) * growth_err / positive
-    if table.meta.get("paconv", PA_ARRAY) == PA_ARRAY:
-        values["pa"] = (values["pa"] - 90.0) % 180.0
+    values["pa"] = (_array_angles(values["pa"], table.meta) - 90.0) % 180.0
     lines = ["# " + ",".join(unit for unit, _ in PROF_COLUMNS.values()), ",".join(PROF_COLUMNS)]
     for row in zip(*values.values(), strict=True):
         lines.append(",".join(_prof_number(key, x) for key, x in zip(values, row, strict=True)))
     return "\n".join(lines) + "\n"
+
+
+def _array_angles(pa, meta):
+    """Angles counter-clockwise from +x [deg], of those of a table."""
+    if meta.get("paconv", PA_ARRAY) == PA_ARRAY or not np.isfinite(pa).any():
+        return pa
+    try:
+        x_axis, y_axis = meta["paxaxis"], meta["payaxis"]
+    except KeyError as missing:
+        raise ValueError(
+            f"the profile's angles are {meta['paconv']}, and its meta has no {missing} to turn "
+            "them to the array, as prof files want them; make it anew, or drop its column pa"
+        ) from None
+    across, along = np.sin(np.radians([y_axis - pa, pa - x_axis]))
+    return np.degrees(np.arctan2(along, across))
 
 
 def _prof_number(key, value):

@@ -53,6 +53,14 @@ COLUMNS = {
 }
 """Column name -> (unit, description), in the order they are written."""
 
+PARAMETERS = {
+    "R_23.5": u.arcsec, "m_23.5": u.mag, "R_25": u.arcsec, "m_25": u.mag, "R_50": u.arcsec,
+    "R_90": u.arcsec, "C_28": u.dimensionless_unscaled, "m_tot": u.mag, "h": u.arcsec,
+    "mu_0": MU_UNIT, "n": u.dimensionless_unscaled, "R_e": u.arcsec, "mu_e": MU_UNIT,
+}  # fmt: skip
+"""Structural parameter -> unit, in the order they are given, see
+`pix2prof.photometry.parameters`; in a table's ``meta`` the names have no point."""
+
 PA_ARRAY = "counter-clockwise from the +x axis of the array"
 PA_SKY = "north through east"
 

@@ -174,20 +174,59 @@ def test_measure_writes_every_format(tmp_path, format):
     assert abs(mean_pa(table) - 90) > 85
 
 
-def test_measure_turns_angles_to_the_sky(tmp_path):
-    data = galaxy(120, ellipticity=0.5)
-    plain = save(tmp_path / "plain.fits", data)
+def turned(parity=1):
+    """Header of a TAN WCS turned by 20 deg, mirrored at parity -1; where on the sky +x points."""
     keys = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 180.0, "CRVAL2": 30.0}
     keys |= {"CRPIX1": 60.5, "CRPIX2": 60.5, "CUNIT1": "deg", "CUNIT2": "deg"}
     turn, scale = np.radians(20), 0.396 / 3600
-    keys |= {"CD1_1": -scale * np.cos(turn), "CD1_2": scale * np.sin(turn)}
+    keys |= {"CD1_1": -parity * scale * np.cos(turn), "CD1_2": parity * scale * np.sin(turn)}
     keys |= {"CD2_1": scale * np.sin(turn), "CD2_2": scale * np.cos(turn)}
-    wcs = save(tmp_path / "wcs.fits", data, **keys)
-    assert run("measure", plain, "-o", tmp_path) == run("measure", wcs, "-o", tmp_path) == 0
-    array, sky = (QTable.read(tmp_path / f"{name}.ecsv") for name in ("plain", "wcs"))
+    return keys, np.degrees(np.arctan2(-parity * np.cos(turn), np.sin(turn)))
+
+
+@pytest.mark.parametrize("parity", [1, -1])
+def test_measure_turns_angles_to_the_sky_and_back_for_autoprof(tmp_path, parity):
+    y, x = np.indices((120, 120)) - 59.5
+    data = galaxy(120) + 5 * np.exp(-np.hypot(x + 0.7 * y, (y - 0.7 * x) / 0.5) / 9)
+    keys, of_x = turned(parity)
+    paths = [save(tmp_path / "plain.fits", data), save(tmp_path / "wcs.fits", data, **keys)]
+    for format in ("ecsv", "prof"):
+        assert run("measure", *paths, "-o", tmp_path / "out", "--format", format) == 0
+    array, sky = (QTable.read(tmp_path / "out" / f"{p.stem}.ecsv") for p in paths)
     assert array.meta["paconv"] == PA_ARRAY and sky.meta["paconv"] == PA_SKY
-    east_of_north = np.degrees(np.arctan2(-np.cos(turn), np.sin(turn))) % 180
-    assert mean_pa(sky) == pytest.approx((mean_pa(array) + east_of_north) % 180, abs=0.5)
+    assert mean_pa(sky) == pytest.approx((parity * mean_pa(array) + of_x) % 180, abs=0.5)
+    for path in paths:
+        back = read_profile(tmp_path / "out" / f"{path.stem}.prof")["pa"].value
+        np.testing.assert_allclose((back - array["pa"].value + 90) % 180, 90, atol=0.01)
+
+
+def test_forced_tables_name_the_place_of_the_first(tmp_path):
+    data, keys = galaxy(120, shift=(12.0, -7.0), ellipticity=0.3), turned()[0]
+    one = save(tmp_path / "one-r.fits", data, **keys)
+    two = save(tmp_path / "one-g.fits", 0.5 * data, **keys, BAND="g")
+    words = ["measure", one, "-o", tmp_path, "--forced-on", two, "--centre", "71.5", "52.5"]
+    assert run(*words) == 0
+    first, forced = (QTable.read(tmp_path / f"one-{band}.ecsv").meta for band in "rg")
+    for name in ("ra", "dec", "xcen", "ycen"):
+        assert forced[name] == pytest.approx(first[name], abs=1e-9), name
+    assert (first["xcen"], first["ycen"]) == pytest.approx((71.5, 52.5), abs=0.2)
+    assert 3600 * np.hypot((first["ra"] - 180) * np.cos(np.radians(30)), first["dec"] - 30) > 5
+
+
+def test_measure_takes_several_images(tmp_path, capsys):
+    good = [save(tmp_path / f"{k}.fits", galaxy(seed=k)) for k in range(2)]
+    bad, out = save(tmp_path / "small.fits", np.ones((20, 20))), tmp_path / "out"
+    assert run("measure", good[0], bad, good[1], "-o", out) == 1
+    assert sorted(path.name for path in out.iterdir()) == ["0.ecsv", "1.ecsv"]
+    said = capsys.readouterr().err
+    assert "2 of 3 profiles written" in said and f"failed: {bad}" in said
+    assert "replaced" not in said
+    assert run("measure", *good, "-o", out) == 0
+    assert f"{out / '1.ecsv'}: note: an earlier file of this name" in capsys.readouterr().err
+    for option in ("--mask", "--forced-on"):
+        assert run("measure", *good, "-o", tmp_path / "none", option, good[0]) == 1
+        assert f"{option} is for one image, here are 2" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
 
 
 def test_measure_honours_the_mask_and_forces_the_ellipses(tmp_path):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pix2prof.profile_files import read_profile, write_profile
-from pix2prof.profiles import COLUMNS, profile_table, sma_grid
+from pix2prof.profiles import COLUMNS, PA_SKY, PARAMETERS, profile_table, sma_grid
 from pix2prof.sdss import mu_to_intensity
 
 AUTOPROF = """# arcsec,mag*arcsec^-2,mag*arcsec^-2,mag,mag,,,deg,deg,count,count,mag
@@ -47,22 +47,27 @@ def test_a_table_comes_back_from_disk(table, tmp_path, suffix):
     assert back.meta["object"] == "NGC 1" and back.meta["band"] == "r"
 
 
-def test_flags_become_one_text_in_fits(table, tmp_path):
-    table.meta["flags"] = ["padded", "no band given"]
-    for suffix, flags in (
-        ("fits", "padded; no band given"),
-        ("ecsv", ["padded", "no band given"]),
-    ):
-        write_profile(table, tmp_path / f"p.{suffix}")
-        assert read_profile(tmp_path / f"p.{suffix}").meta["flags"] == flags
-    assert table.meta["flags"] == ["padded", "no band given"]
-
-
 @pytest.mark.parametrize("suffix", ["ecsv", "fits"])
-def test_long_keys_come_back(table, tmp_path, suffix):
-    table.meta["m_235_err"] = 0.25
+def test_keys_and_lists_come_back_as_they_were(table, tmp_path, suffix):
+    names = [name.replace(".", "") for name in PARAMETERS]
+    table.meta |= {name: k + 0.5 for k, name in enumerate(names)}
+    table.meta |= {f"{name}_err": k + 0.25 for k, name in enumerate(names)}
+    table.meta |= {"flags": ["padded", "no band given"], "absent": [], "xcen": 3.25}
+    before = dict(table.meta)
     write_profile(table, tmp_path / f"p.{suffix}")
-    assert read_profile(tmp_path / f"p.{suffix}").meta["m_235_err"] == 0.25
+    assert read_profile(tmp_path / f"p.{suffix}").meta == table.meta == before
+
+
+def test_what_fits_cannot_hold_is_replaced(table, tmp_path):
+    flags = ["odd; very", "über\nodd"]
+    table.meta |= {"object": "Höhe α", "ra": np.nan, "flags": flags}
+    write_profile(table, tmp_path / "p.fits")
+    meta = read_profile(tmp_path / "p.fits").meta
+    assert meta["object"] == r"H\xf6he \u03b1" and "ra" not in meta
+    assert meta["flags"] == ["odd, very", r"\xfcber\nodd"]
+    assert table.meta["flags"] is flags
+    write_profile(table, tmp_path / "p.ecsv")
+    assert read_profile(tmp_path / "p.ecsv").meta["object"] == "Höhe α"
 
 
 def test_autoprofs_format_both_ways(table, tmp_path):
@@ -71,6 +76,25 @@ def test_autoprofs_format_both_ways(table, tmp_path):
     back = read_profile(tmp_path / "p.prof")
     for name in ("sma", "mu", "mu_err", "ellipticity", "pa", "growth", "n_used", "n_masked"):
         assert np.allclose(bare(back[name]), bare(table[name]), equal_nan=True, rtol=1e-6), name
+
+
+@pytest.mark.parametrize(
+    ("axes", "sky"),
+    [((280.0, 190.0), lambda pa: 280 - pa), ((100.0, 190.0), lambda pa: 100 + pa)],
+    ids=["mirrored", "east to the left"],
+)
+def test_autoprofs_format_wants_the_arrays_angles(table, tmp_path, axes, sky):
+    array = np.array(table["pa"].value)
+    table["pa"] = sky(array) % 180 * table["pa"].unit
+    table.meta["paconv"] = PA_SKY
+    with pytest.raises(ValueError, match=r"north through east.*no 'paxaxis'.*make it anew"):
+        write_profile(table, tmp_path / "p.prof")
+    table.meta["paxaxis"], table.meta["payaxis"] = axes
+    for suffix in ("ecsv", "fits"):
+        write_profile(table, tmp_path / f"p.{suffix}")
+        write_profile(read_profile(tmp_path / f"p.{suffix}"), tmp_path / "p.prof")
+        back = read_profile(tmp_path / "p.prof")["pa"].value
+        assert np.allclose((back - array + 90) % 180, 90, atol=1e-3)
 
 
 def test_autoprofs_missing_values_and_angles(tmp_path):

@@ -58,7 +58,6 @@ def predict(args):
         from ..output import refuse_overwriting, replacing
         from ..predict.arrays import load
         from ..predict.files import predict_files
-        from ..profile_files import write_profile
 
     paths = _different(args.images)
     names = unique_names(paths)
@@ -75,8 +74,7 @@ def predict(args):
             if prediction.error is not None:
                 raise prediction.error
             path = args.out / f"{name}.{args.format or 'ecsv'}"
-            with replacing(path) as aside:
-                write_profile(prediction.profile, aside)
+            _write(prediction.profile, path)
             if args.plot:
                 with replacing(args.out / f"{name}.png") as aside:
                     _plot(prediction, aside)
@@ -87,10 +85,7 @@ def predict(args):
         for flag in prediction.profile.meta["flags"]:
             say(f"{prediction.path}: note: {flag}")
         print(path, flush=True)
-    wanted = len(paths) - left_out
-    say(f"{wanted - len(failed)} of {wanted} profiles written to {args.out}")
-    if failed:
-        say(f"failed: {', '.join(failed)}")
+    _say_written(len(paths) - left_out, failed, args.out)
     return int(bool(failed))
 
 
@@ -127,31 +122,57 @@ def measure(args):
     status : int
         0 when all was done, 1 when something failed.
     """
-    if _is_many(args, [args.image]):
+    if _is_many(args, args.images):
         from ..many.runner import measure_task
 
         if args.format == "prof":
-            raise ValueError("--format prof is for a single image; use ecsv or fits")
+            raise ValueError("--format prof is for single images; use ecsv or fits")
         unused = {"--mask": args.mask, "--forced-on": args.forced_on}
-        return _run_many(args, measure_task(**_options(args)), [args.image], unused)
+        return _run_many(args, measure_task(**_options(args)), args.images, unused)
+    from ..images.fits import ImageError
     from ..names import unique_names
-    from ..output import refuse_overwriting, replacing
+    from ..output import refuse_overwriting
     from ..predict.measuring import measure_file
+
+    images = _different(args.images)
+    for option, value in {"--mask": args.mask, "--forced-on": args.forced_on}.items():
+        if value and len(images) > 1:
+            raise ValueError(f"{option} is for one image, here are {len(images)}; give one")
+    paths = _different([*images, *args.forced_on])
+    outputs = [args.out / f"{name}.{args.format or 'ecsv'}" for name in unique_names(paths)]
+    refuse_overwriting(paths, outputs)
+    others, failed = paths[len(images) :], []
+    for k, image in enumerate(images):
+        try:
+            tables = measure_file(image, mask=args.mask, forced_on=others, **_options(args))
+            where = [outputs[k], *outputs[len(images) :]]
+            for path, output, table in zip([image, *others], where, tables, strict=True):
+                for flag in table.meta["flags"]:
+                    say(f"{path}: note: {flag}")
+                _write(table, output)
+                print(output, flush=True)
+        except (ImageError, OSError) as error:
+            say(f"error: {error}")
+            failed.append(str(image))
+    if len(images) > 1:
+        _say_written(len(images), failed, args.out)
+    return int(bool(failed))
+
+
+def _write(profile, path):
+    from ..output import replacing
     from ..profile_files import write_profile
 
-    suffix = args.format or "ecsv"
-    others = [path for path in _different([args.image, *args.forced_on]) if path != args.image]
-    paths = [args.image, *others]
-    names = unique_names(paths)
-    refuse_overwriting(paths, (args.out / f"{name}.{suffix}" for name in names))
-    tables = measure_file(args.image, mask=args.mask, forced_on=others, **_options(args))
-    for path, name, table in zip(paths, names, tables, strict=True):
-        for flag in table.meta["flags"]:
-            say(f"{path}: note: {flag}")
-        with replacing(args.out / f"{name}.{suffix}") as aside:
-            write_profile(table, aside)
-        print(args.out / f"{name}.{suffix}", flush=True)
-    return 0
+    if path.exists():
+        say(f"{path}: note: an earlier file of this name is replaced")
+    with replacing(path) as aside:
+        write_profile(profile, aside)
+
+
+def _say_written(wanted, failed, out):
+    say(f"{wanted - len(failed)} of {wanted} profiles written to {out}")
+    if failed:
+        say(f"failed: {', '.join(failed)}")
 
 
 def mock(args):

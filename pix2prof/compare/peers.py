@@ -165,9 +165,8 @@ def network(target, folder):
         raise ValueError("the network gave no profile for it")
     if picture is not None or "centre" not in said:
         return Outline(sma_grid(len(mu)), mu)
-    corner = (np.array(image.shape[::-1]) - model.side_within(min(image.shape))) // 2
     shapes = (said[name][0] for name in ("ellipticity", "pa"))
-    return Outline(sma_grid(len(mu)), mu, *shapes, said["centre"][0] + corner)
+    return Outline(sma_grid(len(mu)), mu, *shapes, said["centre"][0])
 
 
 @lru_cache(maxsize=8)

@@ -2,7 +2,7 @@
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import ICRS, SkyCoord
+from astropy.coordinates import ICRS, SkyCoord, position_angle
 from astropy.wcs.utils import wcs_to_celestial_frame
 
 
@@ -51,6 +51,24 @@ def sky_place(wcs, x, y):
     """
     ra, dec = (float(np.degrees(angle[0])) for angle in _icrs(wcs, [x], [y]))
     return ra % 360, dec
+
+
+def sky_axes(wcs, x, y):
+    """Directions of the array's axes on the sky, north through east (ICRS).
+
+    Parameters
+    ----------
+    wcs, x, y
+        As for `sky_angles`.
+
+    Returns
+    -------
+    x_axis, y_axis : float
+        Of +x and of +y, in [0, 360) [deg].
+    """
+    ra, dec = _icrs(wcs, [x, x + 1, x], [y, y, y + 1])
+    angles = position_angle(ra[0], dec[0], ra[1:], dec[1:])
+    return tuple(float(angle) for angle in np.degrees(np.asarray(angles)) % 360)
 
 
 def _icrs(wcs, x, y):

@@ -44,6 +44,8 @@ class Image:
         The celestial WCS of the image.
     flags : tuple of str
         Everything odd, in words.
+    corner : (x, y) tuple of int
+        Where the first pixel lies in the file [pixel, 0-based]: not (0, 0) of a cut-out.
     """
 
     name: str
@@ -56,12 +58,17 @@ class Image:
     centre: tuple[float, float] | None = None
     wcs: WCS | None = None
     flags: tuple[str, ...] = ()
+    corner: tuple[int, int] = (0, 0)
 
     @property
     def place(self):
         """Where the galaxy is said to be (x, y) [pixel, 0-based]: the middle, if nobody says."""
         height, width = self.data.shape
         return self.centre or (0.5 * (width - 1), 0.5 * (height - 1))
+
+    def in_file(self, x, y):
+        """Turn a place on the image to one in the file (x, y) [pixel, 0-based]."""
+        return self.corner[0] + float(x), self.corner[1] + float(y)
 
 
 def read_image(

@@ -54,6 +54,19 @@ def is_collection(path):
     return path.is_dir() or path.suffix.lower() in LISTS + CATALOGUES
 
 
+def gives_places(source):
+    """Whether a source is a catalogue with places on frames, ``ra`` and ``dec``.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `find_items`.
+    """
+    if not str(source).lower().endswith(CATALOGUES) or Path(source).is_dir():
+        return False
+    return _open_catalogue(os.fspath(source))[2]["ra"] is not None
+
+
 def find_items(sources, besides=None):
     """List what there is to do, without reading an image.
 
@@ -168,7 +181,8 @@ def printable(text):
     return os.fsencode(text).decode("utf-8", "backslashreplace").replace("\0", "\\x00")
 
 
-def _catalogue(source, root):
+def _open_catalogue(source):
+    """The table, its columns by their names in small letters, and by what they are for."""
     from astropy.table import Table
 
     suffix = Path(source).suffix.lower()
@@ -192,6 +206,11 @@ def _catalogue(source, root):
         )
     if (found["ra"] is None) != (found["dec"] is None):
         raise ValueError(f"{source}: found one of RA and Dec; give both, or neither")
+    return table, names, found
+
+
+def _catalogue(source, root):
+    table, names, found = _open_catalogue(source)
     frames = [_text(value) for value in table[found["frame"]]]
     order = sorted(range(len(table)), key=frames.__getitem__)
     for row in order:

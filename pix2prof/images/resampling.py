@@ -68,10 +68,8 @@ def resample(data, scale, new_scale=PIXSCALE, centre=None, shape=None):
     covered : numpy.ndarray of bool
         Where it does.
     """
-    factor = new_scale / scale
+    factor = _factor(scale, new_scale)
     height, width = data.shape
-    if abs(factor - 1) < SAME_SCALE:
-        factor = 1.0
     if shape is None:
         shape = (int(height / factor + 1e-6), int(width / factor + 1e-6))
     x, y = centre if centre is not None else ((width - 1) / 2, (height - 1) / 2)
@@ -94,12 +92,40 @@ def resample(data, scale, new_scale=PIXSCALE, centre=None, shape=None):
     return out, covered
 
 
+def resampled_pixels(scale, centre, shape, new_scale=PIXSCALE):
+    """Say where the pixels lie that `resample` makes.
+
+    Parameters
+    ----------
+    scale, centre, shape, new_scale
+        As for `resample`.
+
+    Returns
+    -------
+    first : (x, y) tuple of float
+        The middle of the result's first pixel on the old image [old pixel, 0-based].
+    step : float
+        From one pixel of the result to the next [old pixel].
+    """
+    step = _factor(scale, new_scale)
+    starts = (_start(step, at, size) for at, size in zip(centre, shape[::-1], strict=True))
+    return tuple(float(start + 0.5 * step - 0.5) for start in starts), step
+
+
+def _factor(scale, new_scale):
+    factor = new_scale / scale
+    return 1.0 if abs(factor - 1) < SAME_SCALE else factor
+
+
+def _start(factor, centre, size):
+    """First edge of the first new pixel [old pixels from the image's edge]."""
+    start = centre + 0.5 - factor * size / 2
+    return np.floor(start + 1e-6) if factor == 1.0 else start
+
+
 def _axis_starts(n, factor, centre, size):
     """First edges of the new pixels [old pixels from the image's edge], and which pixels fit."""
-    start = centre + 0.5 - factor * size / 2
-    if factor == 1.0:
-        start = np.floor(start + 1e-6)
-    starts = start + factor * np.arange(size)
+    starts = _start(factor, centre, size) + factor * np.arange(size)
     return starts, (starts > -1e-6) & (starts + factor < n + 1e-6)
 
 

@@ -200,12 +200,13 @@ def read_results(out, rows=PROFILES):
     Returns
     -------
     rows : pyarrow.Table
-        One row a galaxy and band; of mock galaxies, one a galaxy.
+        One row a galaxy and band; of mock galaxies, one a galaxy. A column that an earlier part
+        has not is null there.
     failures : pyarrow.Table
         With ``item``, ``name``, ``step`` and ``reason``.
     """
     out = Path(out)
     parts = sorted((out / rows).glob("part-*.parquet"))
     tables = [pq.read_table(os.fspath(part)).replace_schema_metadata() for part in parts]
-    rows = pa.concat_tables(tables) if tables else pa.table({})
+    rows = pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
     return rows, pq.read_table(out / FAILED)

@@ -4,14 +4,26 @@ import astropy.units as u
 import numpy as np
 import pyarrow as pa
 
-from ..photometry.parameters import PARAMETERS
-from ..profiles import COLUMNS
+from ..profiles import COLUMNS, PARAMETERS
 
 PREDICTED = (
     "sma", "mu", "mu_err", "mu_err_95", "ellipticity", "pa", "growth", "growth_err", "flag",
 )  # fmt: skip
 STRUCTURE = {name.replace(".", ""): unit for name, unit in PARAMETERS.items()}
-META = {"sky": "nmgy", "noise": "nmgy", "filezp": "mag", "filescal": "arcsec"}
+CENTRE = "of the ellipses' centre in the file, from 0 in the middle of the first pixel"
+AXIS = "of the array on the sky, north through east, where paconv is so: to turn pa back"
+META = {
+    "xcen": ("pixel", f"column {CENTRE}; null: the network gives none"),
+    "ycen": ("pixel", f"row {CENTRE}; null: the network gives none"),
+    "sky": ("nmgy", "that was subtracted, per pixel of pixscale arcsec"),
+    "noise": ("nmgy", "of the sky, per pixel of pixscale arcsec; null: the method does not say"),
+    "pixscale": ("arcsec", "of the pixels that the profile is read off; the network's are 0.396"),
+    "filezp": ("mag", "AB magnitude of one unit of the file"),
+    "filescal": ("arcsec", "pixel scale of the file"),
+    "paxaxis": ("deg", f"+x {AXIS}"),
+    "payaxis": ("deg", f"+y {AXIS}"),
+}
+"""Of a table's ``meta``, by the same names: unit and description."""
 PROVENANCE = ("paconv", "method", "model", "weights", "version")
 STEPS = ("read", "prepare", "predict", "measure", "mock", "worker")
 
@@ -73,7 +85,7 @@ def schema(columns=PREDICTED):
         fields.append(_field(name, pa.float32(), text, "see pix2prof.photometry.parameters"))
         fields.append(_field(f"{name}_err", pa.float32(), text, "its standard error"))
     fields.append(_field("absent", pa.list_(pa.string()), "", "parameters not had, and why"))
-    fields += [_field(name, pa.float64(), unit, "") for name, unit in META.items()]
+    fields += [_field(name, pa.float64(), *words) for name, words in META.items()]
     fields.append(_field("flags", pa.list_(pa.string()), "", "everything odd, in words"))
     fields += [_field(name, pa.string(), "", "") for name in PROVENANCE]
     return pa.schema(fields)

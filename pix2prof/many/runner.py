@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..cores import available_cores
-from ..images.inputs import SUFFIXES, file_name, fingerprint
+from ..images.inputs import SUFFIXES, file_name, fingerprint, gives_places
 from ..output import replacing
 from .cluster import cluster, threads_of
 from .dispatch import Lost, Processes, dispatch
@@ -147,11 +147,14 @@ def run_many(
     ResumeError
         If `out` holds the results of other inputs, options or another model.
     FileNotFoundError, ValueError
-        If a list, a catalogue or dask.distributed is missing or unusable, `out` is a source, or
-        the sources name no image.
+        If a list, a catalogue or dask.distributed is missing or unusable, `out` is a source, the
+        sources name no image, or there is a centre for all and a catalogue has places.
     """
     if any(Path(source).resolve() == Path(out).resolve() for source in sources):
         raise ValueError(f"{out}: the results would lie among the images; choose another folder")
+    for source in sources if task.options.get("centre") is not None else ():
+        if gives_places(source):
+            raise ValueError(f"--centre: {source} says where, by ra and dec; leave --centre out")
     if format != "parquet":
         names = Counter(file_name(item).lower() for item in task.items(sources, out))
         shared = frozenset(name for name, count in names.items() if count > 1)

@@ -1,6 +1,5 @@
 """Structural parameters of galaxies, read off their profiles: sizes, magnitudes, disc, Sersic."""
 
-import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
@@ -14,17 +13,10 @@ from pix2prof.photometry.sizes import (
     total_flux,
 )
 from pix2prof.photometry.stacked import stack
-from pix2prof.profiles import MU_UNIT
+from pix2prof.profiles import PARAMETERS
 
 ISOPHOTES = (23.5, 25.0)
 TOGETHER = 32
-ARCSEC, MAGNITUDE, NO_UNIT = u.arcsec, u.mag, u.dimensionless_unscaled
-PARAMETERS = {
-    "R_23.5": ARCSEC, "m_23.5": MAGNITUDE, "R_25": ARCSEC, "m_25": MAGNITUDE, "R_50": ARCSEC,
-    "R_90": ARCSEC, "C_28": NO_UNIT, "m_tot": MAGNITUDE, "h": ARCSEC, "mu_0": MU_UNIT,
-    "n": NO_UNIT, "R_e": ARCSEC, "mu_e": MU_UNIT,
-}  # fmt: skip
-"""Name -> unit, in the order they are given; see `structural_parameters`."""
 
 
 def structural_parameters(table):

@@ -165,18 +165,22 @@ def describe_images(images, model, *, covered=None, batch_size=BATCH, precision=
         By the names of the profile table's columns: ``mu``, and what else this network gives
         (``mu_err, ellipticity, pa, ...``); rows with `RowFlag.BELOW_CUT` in ``flag`` are
         inferred beyond the reach of the image. ``strangeness`` and ``signal``, if there, have
-        shape (N,), and ``centre`` (N, 2). Of a network of several bands (N, bands, T).
+        shape (N,), and ``centre`` (N, 2), (x, y) on `images` [pixel, 0-based]. Of a
+        network of several bands (N, bands, T).
 
     Raises
     ------
     ValueError, RuntimeError
         As `predict_images`.
     """
-    parts = []
-    for batch, known, dtype in _batches(np.asarray(images), covered, model, batch_size, precision):
+    parts, images = [], np.asarray(images)
+    for batch, known, dtype in _batches(images, covered, model, batch_size, precision):
         said = model.network.describe(batch, known, dtype)
         parts.append({name: values.cpu().numpy() for name, values in said.items()})
     said = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if "centre" in said:
+        sides = np.array(images.shape[:-3:-1])
+        said["centre"] = said["centre"] + (sides - model.side_within(min(sides))) // 2
     if model.together is None:
         return said
     return {name: x.reshape(-1, len(model.together), *x.shape[1:]) for name, x in said.items()}

@@ -64,9 +64,9 @@ def read_item(item, size, **options):
         a place on a frame.
     **options
         ``hdu, pixscale, zeropoint, band, centre`` as in `pix2prof.images.image.read_image`; the
-        item's own go before them. ``hdu="all"`` reads every image of the file, and every
-        plane of its cubes; without `hdu` the planes of a cube are read where there is no
-        image of two dimensions.
+        item's own go before them, and its place before the centre. ``hdu="all"`` reads every
+        image of the file, and every plane of its cubes; without `hdu` the planes of a cube are
+        read where there is no image of two dimensions.
 
     Returns
     -------
@@ -231,6 +231,7 @@ def _cut(item, base, size, options):
         data=data,
         centre=(x - left, y - top),
         wcs=frame.wcs[box],
+        corner=(left, top),
         object=item.name or frame.object,
     )
     name = item.name or f"{frame.name}_{item.ra:.6f}{item.dec:+.6f}"

@@ -1,5 +1,6 @@
 """The classical method on users' own files: FITS images in, profile tables out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +34,14 @@ def measure_file(
     forced_on : sequence of str or Path
         Images on the same pixels, e.g. other bands, measured along the ellipses found on `path`.
     hdu, pixscale, zeropoint, band, centre : optional
-        As in `pix2prof.images.image.read_image`; `band` and `centre` are those of `path` alone.
+        As in `pix2prof.images.image.read_image`; `band` is that of `path` alone.
 
     Returns
     -------
     tables : list of astropy.table.QTable
         That of `path`, then those of `forced_on`. Position angles are north through east where
         the image has a WCS, else counter-clockwise from +x; ``meta["paconv"]`` says which.
+        ``meta["xcen"]`` and ``meta["ycen"]``: centre of the ellipses in the file [pixel, 0-based].
         Structural parameters in ``meta``, see `pix2prof.photometry.parameters.note_parameters`.
 
     Raises
@@ -67,6 +69,7 @@ def measure_file(
                 "bring both images to the same pixels first (e.g. with reproject)",
             )
         result = _measure(forced, None, excluded, geometry=isophotes)
+        forced = replace(forced, centre=image.centre)
         tables.append(_table(forced, result, forced=Path(image.path).name))
     return tables
 
@@ -115,10 +118,13 @@ def _table(image, isophotes, **meta):
         band=image.band,
         file=Path(image.path).name,
         filezp=image.zeropoint,
+        filescal=image.pixscale,
         flags=[*image.flags, *words],
         **meta,
     )
-    note_sky(table, image, table.meta["xcen"], table.meta["ycen"])
+    centre = table.meta["xcen"], table.meta["ycen"]
+    note_sky(table, image, *centre)
+    table.meta["xcen"], table.meta["ycen"] = image.in_file(*centre)
     note_measured(table, table.meta["nvalid"])
     if not np.isfinite(table["mu"].value).any():
         raise ImageError(

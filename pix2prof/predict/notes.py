@@ -1,6 +1,6 @@
 """What the tables of predicted and measured profiles both say of their image."""
 
-from ..images.angles import sky_angles, sky_place
+from ..images.angles import sky_angles, sky_axes, sky_place
 from ..profiles import COLUMNS, PA_SKY, sma_grid
 
 
@@ -11,7 +11,8 @@ def note_sky(table, image, x, y):
     ----------
     table : astropy.table.QTable
         Changed in place: ``pa``, where there is one, north through east in place of
-        counter-clockwise from +x; ``paconv``, ``ra`` and ``dec`` [deg] in ``meta``.
+        counter-clockwise from +x, with ``paconv`` and, for the way back, ``paxaxis`` and
+        ``payaxis`` [deg], where +x and +y point on the sky; ``ra`` and ``dec`` [deg] in ``meta``.
     image : pix2prof.images.image.Image
         Without a WCS nothing is changed.
     x, y : float
@@ -23,6 +24,7 @@ def note_sky(table, image, x, y):
         table["pa"] = sky_angles(image.wcs, x, y, table["pa"])
         table["pa"].info.description = COLUMNS["pa"][1]
         table.meta["paconv"] = PA_SKY
+        table.meta["paxaxis"], table.meta["payaxis"] = sky_axes(image.wcs, x, y)
     table.meta["ra"], table.meta["dec"] = sky_place(image.wcs, *image.place)
 
 

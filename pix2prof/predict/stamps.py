@@ -6,7 +6,7 @@ import numpy as np
 
 from ..images.fits import ImageError
 from ..images.image import MIN_SIDE
-from ..images.resampling import fill_missing, resample
+from ..images.resampling import fill_missing, resample, resampled_pixels
 from ..sdss import PIXSCALE
 from .sources import border_sky, extended_sources
 
@@ -32,6 +32,10 @@ class Stamp:
         Everything odd, in words.
     source : bool
         Whether an extended source was found on it.
+    first : (x, y) tuple of float
+        The middle of its first pixel in the file [pixel of the file, 0-based].
+    step : float
+        From one of its pixels to the next [pixel of the file].
     """
 
     data: np.ndarray
@@ -40,6 +44,12 @@ class Stamp:
     noise: float = 0.0
     flags: tuple[str, ...] = ()
     source: bool = True
+    first: tuple[float, float] = (0.0, 0.0)
+    step: float = 1.0
+
+    def in_file(self, x, y):
+        """Turn a place on the stamp [pixel, 0-based] to one in the file (x, y)."""
+        return self.first[0] + self.step * float(x), self.first[1] + self.step * float(y)
 
 
 def stamp_side(image, smallest, largest, multiple=32):
@@ -98,7 +108,9 @@ def make_stamp(image, size=256):
     reach = int(np.ceil(size / 2 * PIXSCALE / image.pixscale)) + 16
     top, left = max(0, int(y) - reach), max(0, int(x) - reach)
     window = data[top : int(y) + reach + 2, left : int(x) + reach + 2]
-    out, covered = resample(window, image.pixscale, centre=(x - left, y - top), shape=(size, size))
+    grid = {"centre": (x - left, y - top), "shape": (size, size)}
+    out, covered = resample(window, image.pixscale, **grid)
+    (column, row), step = resampled_pixels(image.pixscale, **grid)
     columns, rows = (np.flatnonzero(covered.any(axis=axis)) for axis in (0, 1))
     sides = len(columns), len(rows)
     if min(sides) < MIN_SIDE:
@@ -124,6 +136,8 @@ def make_stamp(image, size=256):
         noise=noise,
         flags=tuple(flags),
         source=source,
+        first=image.in_file(left + column, top + row),
+        step=step,
     )
 
 
@@ -138,7 +152,7 @@ def _subtract_sky(data, flags):
     if abs(level) > noise > 0:
         flags.append(
             f"the border is {level / noise:+.1f} times the noise from zero (sky, or the galaxy "
-            "reaches the edge); not subtracted"
+            "reaches the edge), not subtracted"
         )
     return data, 0.0, noise
 
@@ -178,9 +192,9 @@ def _check_source(image, data, noise, centre, size, flags):
     brightest = sources[0]
     if offset <= size / 2:
         if offset > OFF_CENTRE:
+            x, y = image.in_file(nearest.x, nearest.y)
             flags.append(
-                f"the galaxy is {offset:.0f} px off centre, at x={nearest.x:.0f}, "
-                f"y={nearest.y:.0f} of the file"
+                f"the galaxy is {offset:.0f} px off centre, at x={x:.0f}, y={y:.0f} of the file"
             )
         return True
     if image.centre is None:

@@ -31,7 +31,9 @@ class Prediction:
     path : str
         The file.
     profile : astropy.table.QTable or None
-        Columns ``sma`` [arcsec], ``mu`` [mag arcsec^-2], and what else the network gives.
+        Columns ``sma`` [arcsec], ``mu`` [mag arcsec^-2], and what else the network gives; where it
+        gives a centre of its ellipses, ``xcen`` and ``ycen`` in ``meta`` [pixel of the file,
+        0-based].
     stamp : pix2prof.predict.stamps.Stamp or None
         The image as the network saw it.
     error : pix2prof.images.fits.ImageError or None
@@ -131,7 +133,7 @@ def _ellipses(said):
 
 
 def _table(image, stamp, columns, model):
-    mu, strangeness = columns["mu"], columns.get("strangeness")
+    mu, strangeness, centre = (columns.get(name) for name in ("mu", "strangeness", "centre"))
     columns = {name: values for name, values in columns.items() if name in COLUMNS}
     valid = np.isfinite(mu)
     n = int(np.argmin(valid)) if not valid.all() else len(mu)
@@ -168,6 +170,8 @@ def _table(image, stamp, columns, model):
         weights=model.sha256,
         flags=flags,
     )
+    if centre is not None:
+        table.meta["xcen"], table.meta["ycen"] = stamp.in_file(*centre)
     if "pa" not in table.colnames:
         del table.meta["paconv"]
     note_sky(table, image, *image.place)

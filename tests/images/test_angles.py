@@ -3,7 +3,7 @@ import pytest
 from astropy import units as u
 from astropy.wcs import WCS
 
-from pix2prof.images.angles import sky_angles, sky_place
+from pix2prof.images.angles import sky_angles, sky_axes, sky_place
 
 
 def astropys_way(wcs, x, y, pa):
@@ -43,6 +43,13 @@ def test_angles_and_places_on_the_sky_are_astropys(wcs):
     found, expected = sky_angles(wcs, 30.3, 18.7, pa), astropys_way(wcs, 30.3, 18.7, pa)
     off = (found - expected + 90 * u.deg) % (180 * u.deg) - 90 * u.deg
     assert found.unit == u.deg and np.abs(off.value).max() < 1e-4
+    x_axis, y_axis = sky_axes(wcs, 30.3, 18.7)
+    east, north = wcs.pixel_to_world(30.3, 18.7).icrs.spherical_offsets_to(
+        wcs.pixel_to_world(31.3, 18.7).icrs
+    )
+    assert x_axis == pytest.approx(np.degrees(np.arctan2(east, north)).value % 360, abs=1e-4)
+    assert y_axis % 180 == pytest.approx(found[18].value, abs=1e-4)
+    assert abs((y_axis - x_axis) % 180 - 90) < 1e-3
     place, there = sky_place(wcs, 30.3, 18.7), wcs.pixel_to_world(30.3, 18.7).icrs
     assert place == pytest.approx((there.ra.deg, there.dec.deg), abs=1e-9)
     assert (found >= 0 * u.deg).all() and (found < 180 * u.deg).all()

@@ -14,7 +14,7 @@ from scipy.special import erf
 
 from pix2prof.images.fits import ImageError
 from pix2prof.images.image import Image, read_image, read_mask
-from pix2prof.images.resampling import fill_missing, resample
+from pix2prof.images.resampling import fill_missing, resample, resampled_pixels
 from pix2prof.names import stem
 from pix2prof.predict.sources import border_sky, extended_sources
 from pix2prof.predict.stamps import make_stamp, stamp_side
@@ -431,6 +431,23 @@ def test_resampling_conserves_flux_place_and_shape(factor, offset):
     middle = [o * factor + (len(out) - 1) / 2 for o in offset]
     expected = pixel_gaussian(len(out), middle, sigma * factor, 50.0)
     np.testing.assert_allclose(out, expected, atol=1e-3 * expected.max())
+    first, step = resampled_pixels(0.396 * factor, (60, 60), out.shape, 0.396)
+    assert [a + step * m for a, m in zip(first, middle, strict=True)] == pytest.approx(
+        [60 + o for o in offset], abs=1e-9
+    )
+
+
+@pytest.mark.parametrize("pixscale", [0.262, 0.396, 0.3958, 0.75])
+@pytest.mark.parametrize("corner", [(0, 0), (1000, 30)])
+def test_a_place_on_the_stamp_is_one_in_the_file(pixscale, corner):
+    place, sigma = (70.3, 98.6), 1.6 / pixscale
+    data = pixel_gaussian(180, place, sigma, 200.0).astype("f4")
+    image = as_image(data, pixscale=pixscale, centre=(73.0, 95.2), corner=corner)
+    stamp = make_stamp(image, 64)
+    y, x = np.indices(stamp.data.shape)
+    centroid = [(axis * stamp.data).sum() / stamp.data.sum() for axis in (x, y)]
+    expected = [c + p for c, p in zip(corner, place, strict=True)]
+    assert stamp.in_file(*centroid) == pytest.approx(expected, abs=0.01)
 
 
 def test_resampling_a_sampled_star_is_right_within_a_per_cent():

@@ -212,11 +212,14 @@ def test_from_disk_to_a_table_with_errors(survey, trained, tmp_path):
     within = predict_images(images, released)
     cut = (said["flag"] & RowFlag.BELOW_CUT) > 0
     assert np.array_equal(np.isnan(within), cut | np.isnan(said["mu"]))
+    offsets = [survey.catalogue[f"{axis}_offset"][20:] for axis in "xy"]
+    assert np.abs(said["centre"] - (np.transpose(offsets) + 0.5 * (SIDE - 1))).max() < 1
     np.testing.assert_array_equal(within[~cut], said["mu"][~cut])
     header = fits.Header({"PIXSCALE": PIXSCALE, "FILTER": "r"})
     fits.PrimaryHDU(images[0], header).writeto(tmp_path / "a.fits")
     table = predict_file(tmp_path / "a.fits", released)
     assert {"sma", "mu", "mu_err", "mu_err_95", "ellipticity", "pa", "flag"} <= set(table.colnames)
+    assert (table.meta["xcen"], table.meta["ycen"]) == pytest.approx(said["centre"][0], abs=0.1)
     measured = table["flag"] & RowFlag.BELOW_CUT == 0
     assert table.meta["sn_sma"] == pytest.approx(table["sma"][measured].max().value)
     assert (table["mu_err"] > 0).all() and (np.diff(table["growth"].value) >= 0).all()

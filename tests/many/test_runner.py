@@ -7,18 +7,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy.table import QTable, Table
 from tiny import galaxy, save, save_tiny_model
 
 from pix2prof.cli import main
-from pix2prof.images.inputs import fingerprint
+from pix2prof.images.inputs import find_items, fingerprint
 from pix2prof.many.parts import Parts, ResumeError, read_results
 from pix2prof.many.progress import Progress, duration
-from pix2prof.many.rows import failure, schema
+from pix2prof.many.rows import META, failure, schema
 from pix2prof.many.runner import measure_task, predict_task, run_many
 from pix2prof.names import safe_name
 from pix2prof.predict.arrays import load
@@ -303,6 +305,7 @@ def test_the_table_and_the_files_say_the_same_by_the_same_names(model, tmp_path,
     go(task, tmp_path / "in", tmp_path / "out", format="ecsv")
     rows = read_results(tmp_path / "out")[0].to_pylist()
     names = [*("ra", "dec", "sn_sma", "R_25", "m_tot", "h"), *("R_25_err", "m_tot_err", "h_err")]
+    names += META
     for row in rows:
         meta = QTable.read(tmp_path / "out" / f"{row['name']}.ecsv", format="ascii.ecsv").meta
         for name in names:
@@ -311,10 +314,71 @@ def test_the_table_and_the_files_say_the_same_by_the_same_names(model, tmp_path,
         assert not [key for key in meta if key.endswith("_e") and key not in ("R_e", "mu_e")]
     assert (rows[0]["ra"], rows[0]["dec"]) == pytest.approx((150 - 39.5 * 1.1e-4, 0), abs=1e-9)
     assert rows[1]["ra"] is None and rows[1]["dec"] is None
+    assert [row["filescal"] for row in rows] == pytest.approx([0.396, 0.396], rel=1e-6)
+    assert None not in [row[name] for row in rows for name in ("sky", "pixscale", "filezp")]
+    fields = pq.read_schema(next((tmp_path / "out" / "profiles").glob("part-*")))
+    described = {name: fields.field(name).metadata for name in META}
+    assert all(words[b"unit"] and words[b"description"] for words in described.values())
     if command == "measure":
+        assert rows[0]["paxaxis"] == pytest.approx(270) and rows[1]["paxaxis"] is None
         known = np.array(rows[0]["flag"]) & RowFlag.BELOW_CUT == 0
         assert rows[0]["sn_sma"] == pytest.approx(np.array(rows[0]["sma"])[known].max())
         assert 0 < rows[0]["h_err"] < rows[0]["h"]
+
+
+def catalogue_of_places(path, pixscale, place):
+    """A frame with an inclined disc at a place, and a catalogue that asks for one beside it."""
+    size = round(200 / pixscale)
+    y, x = np.indices((size, size)) - np.array(place)[::-1, None, None]
+    data = 60 * pixscale**2 * np.exp(-np.hypot(x, y / 0.7) * pixscale / 3)
+    data += 0.05 * pixscale * np.random.default_rng(2).standard_normal(data.shape)
+    keys = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRPIX1": 1.0, "CRPIX2": 1.0}
+    keys |= {"CRVAL1": 150.0, "CRVAL2": 0.0, "CDELT1": -pixscale / 3600}
+    save(path / "frame.fits", data, **keys, CDELT2=pixscale / 3600, PIXSCALE=pixscale)
+    beside = [degrees * pixscale / 3600 for degrees in (-place[0] - 3, place[1] - 2)]
+    table = Table({"name": ["a"], "file": ["frame.fits"]})
+    table["ra"], table["dec"] = [150 + beside[0]], [beside[1]]
+    table.write(path / "places.csv")
+    return path / "places.csv"
+
+
+@pytest.mark.parametrize("pixscale", [0.3, 0.396, 0.7])
+@pytest.mark.parametrize(("task", "held"), [(predict_task, 0), (measure_task, 1)])
+def test_centres_are_in_pixels_of_the_file(tmp_path, task, held, pixscale):
+    """The network finds the galaxy beside the place asked for, where the other method stays."""
+    place = 0.61 * 200 / pixscale + 0.3, 0.42 * 200 / pixscale - 0.1
+    source = catalogue_of_places(tmp_path, pixscale, place)
+    batch = replace(task(), format="ecsv").run(list(find_items([source])))
+    (row,), ((_, content),) = batch.rows, batch.files
+    meta = QTable.read(content.decode(), format="ascii.ecsv").meta
+    expected = place[0] + 3 * held, place[1] - 2 * held
+    for found in (row, meta):
+        assert (found["xcen"], found["ycen"]) == pytest.approx(expected, abs=0.2)
+
+
+def test_a_network_without_centres_gives_none(model, tmp_path):
+    source = catalogue_of_places(tmp_path, 0.396, (250.0, 200.0))
+    batch = predict_task(model).run(list(find_items([source])))
+    assert batch.rows[0]["xcen"] is None and batch.rows[0]["filescal"] is not None
+
+
+def test_a_centre_and_places_exclude_one_another(model, tmp_path, capsys):
+    source = catalogue_of_places(tmp_path / "in", 0.396, (250.0, 200.0))
+    for command in (["predict", "--model", model], ["measure"]):
+        words = [*command, source, "-o", tmp_path / "out", "--centre", "5", "6"]
+        assert run(*words) == 1
+        assert f"--centre: {source} says where, by ra and dec" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_parts_of_an_earlier_version_lack_columns(tmp_path):
+    columns = schema(())
+    older = pa.schema([field for field in columns if field.name not in ("xcen", "ycen")])
+    for item, fields in {"a": older, "b": columns}.items():
+        with Parts(tmp_path, fields, {}) as parts:
+            row = {"item": item, "xcen": 2.0}
+            parts.add([{key: row[key] for key in row if key in fields.names}], [], 1)
+    assert read_results(tmp_path)[0]["xcen"].to_pylist() == [None, 2.0]
 
 
 @pytest.mark.parametrize("source", ["in", "list.txt"])

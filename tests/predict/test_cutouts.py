@@ -1,6 +1,7 @@
 """Images of an item: planes, places on frames, bands."""
 
 import bz2
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from tiny import galaxy, save
 
 from pix2prof.images.inputs import Item
 from pix2prof.predict.cutouts import MAX_IMAGES, list_images, read_item
+from pix2prof.predict.measuring import measure_image
+from pix2prof.predict.stamps import make_stamp
 
 SIDE = 64
 
@@ -52,9 +55,23 @@ def test_places_are_cut_out_of_a_frame(tmp_path):
         np.testing.assert_allclose(
             one.image.data, data[top : top + height, left : left + width], atol=1e-6
         )
+        assert one.image.corner == (left, top)
         assert max(height, width) <= 1.5 * SIDE + 4
         back = one.image.wcs.world_to_pixel_values(ra, dec)
         np.testing.assert_allclose(back, one.image.centre, atol=1e-3)
+
+
+def test_what_is_said_of_a_cut_out_is_in_pixels_of_the_file(tmp_path):
+    path, _, sky, (_, (x, y), _) = frame(tmp_path / "frame-r-1.fits")
+    ra, dec = sky[1][0], sky[1][1] + 35 * 0.396 / 3600
+    (one,) = read(path, ra=ra, dec=dec)
+    assert one.image.corner[0] > 0 and one.image.corner[1] > 0
+    (flag,) = (flag for flag in make_stamp(one.image, 128).flags if "off centre" in flag)
+    found = re.search(r"at x=(\d+), y=(\d+) of the file", flag).groups()
+    assert [int(one) for one in found] == pytest.approx((x, y), abs=2)
+    (one,) = read(path, ra=ra, dec=sky[1][1])
+    meta = measure_image(one.image).meta
+    assert (meta["xcen"], meta["ycen"]) == pytest.approx((x, y), abs=0.1)
 
 
 @pytest.mark.parametrize(
