@@ -13,9 +13,9 @@ from watched import watch
 
 from pix2prof.cores import available_cores
 from pix2prof.images.inputs import find_items
+from pix2prof.images.stamps import make_stamp, stamp_side
 from pix2prof.many.tasks import loaded
 from pix2prof.predict.cutouts import read_item
-from pix2prof.predict.stamps import make_stamp, stamp_side
 from pix2prof.predict.tables import predict_stamps
 
 DISTINCT = 24

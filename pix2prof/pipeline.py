@@ -282,24 +282,27 @@ def compare(run, sky):
     Returns
     -------
     mock, real : pix2prof.compare.comparison.Comparison
-        Kept in ``data/comparison``, summed up in ``results/comparison``; `real` has no image
+        Of the survey, whose masks are known where it is a mock one, and of real images. Kept in
+        ``data/comparison``, summed up in ``results/comparison``; `real` has no image
         where there is no folder of them.
     """
     settings, keep = run.config.compare, run.paths.measurements
     methods, missing = peers.methods(models(run))
     for label, reason in missing.items():
         print(f"without {label}: {reason}")
+    unmasked = [method for method in methods if method.key != peers.KNOWN_MASK]
+    if run.config.data.source != "mock":
+        methods = unmasked
     targets, *known = comparison.mock_targets(sky, settings.n_galaxies, settings.seed)
     mock = comparison.compare(methods, targets, *known, folder=keep, timeout=settings.timeout)
     folder = paths.real_folder(settings.real)
     targets, images = comparison.real_targets(folder, settings.n_galaxies)
-    unmasked = [method for method in methods if method.key != peers.KNOWN_MASK]
     real = comparison.compare(unmasked, targets, images, folder=keep, timeout=settings.timeout)
     mock, real = (replace(result, missing=missing) for result in (mock, real))
     for name, result in (("mock", mock), ("real", real)):
         comparison.save_comparison(result, run.paths.comparison, name)
     limit = run.config.evaluate.limiting_mu
-    comparison_tables.write_tables(mock, real, run.paths.results / "comparison", limit)
+    comparison_tables.write_tables(mock, real, run.paths.results / "comparison", limit, run.sample)
     run.ran("compare")
     return mock, real
 

@@ -61,7 +61,6 @@ def verdicts(comparison, rows, limit=LIMITING_MU):
     Parameters
     ----------
     comparison : pix2prof.compare.comparison.Comparison
-        With a truth.
     rows : sequence of int
         Of its images.
     limit : float
@@ -72,7 +71,8 @@ def verdicts(comparison, rows, limit=LIMITING_MU):
     notes : list of str
         One an image.
     words : str
-        How often each method is the closest, among `rows` and among all images.
+        How often each method is the closest, among `rows` and among all images; that there is no
+        truth, where there is none.
     """
     best, found = closest(comparison, comparison.truth, limit)
     notes = []
@@ -86,5 +86,7 @@ def verdicts(comparison, rows, limit=LIMITING_MU):
         ranked = sorted(times.items(), key=lambda item: -item[1])
         return f"{words}: " + ", ".join(f"{name} {n}" for name, n in ranked if n)
 
+    if not (best >= 0).any():
+        return notes, "there is no truth to say who is closest"
     here = count(best[list(rows)], f"closest to the truth on these {len(notes)}")
     return notes, f"{here}; {count(best, f'on all {len(best)}')}"

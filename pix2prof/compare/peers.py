@@ -18,11 +18,11 @@ from photutils.utils import circular_footprint
 
 from pix2prof.compare import autoprof
 from pix2prof.images.image import Image
+from pix2prof.images.stamps import make_stamp, stamp_side
 from pix2prof.isophotes import method as isophotes
 from pix2prof.isophotes.measured import Flag
 from pix2prof.names import network_name
 from pix2prof.predict import arrays as predict
-from pix2prof.predict.stamps import make_stamp, stamp_side
 from pix2prof.profiles import RowFlag, sma_grid
 from pix2prof.sdss import PIXSCALE, intensity_to_mu
 

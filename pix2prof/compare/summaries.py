@@ -125,7 +125,7 @@ def summarise(comparison, limit=LIMITING_MU):
         from the expert over all radii and from the truth where it is brighter than `limit`
         [mag arcsec^-2]; `seconds`, the mean wall time of one image on one core, failures
         included [s], and `per_second`, the images with a profile in a second of that [1/s]. The
-        last row is the expert's own, against the truth.
+        last row, where there is a truth, is the expert's own against it.
     """
     expert = against(comparison, comparison.expert, limit)
     truth = against(comparison, comparison.truth, limit)
@@ -140,9 +140,12 @@ def summarise(comparison, limit=LIMITING_MU):
         total = comparison.seconds[m].sum()
         rate = (n - failed) / total if total > 0 else np.nan
         rows.append((label, n, failed, *np.ravel(numbers), total / n if n else np.nan, rate))
-    own = metrics.deviations(comparison.truth, comparison.expert, comparison.images, limit=limit)
-    ends = _median_p90(own["deviation_bright"])
-    rows.append((EXPERT, n, 0, *[np.nan] * 4, *ends, np.nan, np.nan))
+    if np.isfinite(comparison.truth).any():
+        own = metrics.deviations(
+            comparison.truth, comparison.expert, comparison.images, limit=limit
+        )
+        ends = _median_p90(own["deviation_bright"])
+        rows.append((EXPERT, n, 0, *[np.nan] * 4, *ends, np.nan, np.nan))
     columns = [f"{s}_{q}" for s in ("expert", "expert_bright", "truth") for q in ("median", "p90")]
     table = QTable(
         rows=rows, names=("method", "images", "failed", *columns, "seconds", "per_second")
@@ -210,7 +213,7 @@ def failures(comparison):
     return table
 
 
-def write_tables(mock, real, folder, limit=LIMITING_MU):
+def write_tables(mock, real, folder, limit=LIMITING_MU, sample="mock galaxies"):
     """Write what a comparison found as small files.
 
     Parameters
@@ -223,6 +226,8 @@ def write_tables(mock, real, folder, limit=LIMITING_MU):
         ``real_failures.ecsv``.
     limit : float
         [mag arcsec^-2].
+    sample : str
+        What the galaxies of `mock` are.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -233,7 +238,7 @@ def write_tables(mock, real, folder, limit=LIMITING_MU):
     (folder / "summary.json").write_text(json.dumps(_numbers(summary), indent=2) + "\n")
     lacking = "".join(f" Without {name}: not installed." for name in mock.missing)
     caption = (
-        f"{len(mock.images)} images of mock galaxies, one core of {mock.hardware}; medians "
+        f"{len(mock.images)} images of {sample}, one core of {mock.hardware}; medians "
         f"over images of each one's median deviation; bright is mu < {limit:g}.{lacking}"
     )
     for name, words in HEADS.items():

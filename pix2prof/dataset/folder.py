@@ -1,5 +1,6 @@
 """A user's own galaxies as a survey: FITS images and profile tables named by a catalogue."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import astropy.units as u
@@ -8,14 +9,17 @@ from astropy.cosmology import Planck18
 from astropy.table import Table
 
 from pix2prof.dataset.stored import PROFILE_KEYS
+from pix2prof.images.angles import array_angles
 from pix2prof.images.image import read_image
-from pix2prof.images.resampling import fill_missing, resample
+from pix2prof.images.stamps import make_stamp
 from pix2prof.profile_files import read_profile
-from pix2prof.profiles import MAX_STEPS, sma_grid
+from pix2prof.profiles import MAX_STEPS, PA_ARRAY, PA_SKY, RowFlag, sma_grid
 from pix2prof.sdss import BANDS
 
 CATALOGUES = ("catalogue.ecsv", "catalogue.csv")
 COLUMNS = ("name", "band", "image", "profile")
+TOLERANCE = 1e-3
+"""Of semi-major axes, which files round [arcsec or rows]."""
 
 
 def read_folder(folder, n_galaxies, size, bands=BANDS):
@@ -24,8 +28,12 @@ def read_folder(folder, n_galaxies, size, bands=BANDS):
     The folder holds ``catalogue.csv`` (or ``.ecsv``), one row a galaxy and band, with the columns
     ``name``, ``band`` (of `bands`), ``image`` and ``profile`` (paths inside the folder), and
     ``redshift`` or ``kpc_per_arcsec``. Images are FITS, as `pix2prof.images.image.read_image`
-    takes them, and are brought to 0.396 arcsec pixels; profiles are tables that
-    `pix2prof.profile_files.read_profile` takes, and are interpolated to steps of 0.2 arcsec.
+    takes them, with the galaxy in the middle, and are prepared as for a prediction, see
+    `pix2prof.images.stamps.make_stamp`.
+    Profiles are tables that `pix2prof.profile_files.read_profile` takes, and are interpolated to
+    steps of 0.2 arcsec: rows beyond the reach of the S/N (`pix2prof.profiles.RowFlag.BELOW_CUT`
+    in ``flag``, ``sn_sma`` or ``nvalid`` in ``meta``) are dropped, gaps stay, and position angles
+    north through east (``paconv`` in ``meta``) are turned to the array by the image's WCS.
 
     Parameters
     ----------
@@ -42,7 +50,8 @@ def read_folder(folder, n_galaxies, size, bands=BANDS):
     ------
     shard : dict
         One galaxy: ``images`` (1, 3, size, size), ``masks``, `PROFILE_KEYS` (1, 3, 1024) and
-        ``rows``; a band that the catalogue lacks is zeros and NaN.
+        ``rows``, the latter with ``flags``, what was odd about the images; a band that the
+        catalogue lacks is zeros and NaN.
 
     Raises
     ------
@@ -50,7 +59,8 @@ def read_folder(folder, n_galaxies, size, bands=BANDS):
         When the catalogue, or a file that it names, is missing.
     ValueError
         When the catalogue lacks a column or has too few galaxies, names a band twice or an
-        unknown one, or when a file cannot be read; the message names the file.
+        unknown one, or when a file cannot be read or its angles not be turned; the message names
+        the file.
     """
     path, catalogue = _read_catalogue(Path(folder), bands)
     names = list(dict.fromkeys(catalogue["name"]))
@@ -92,40 +102,88 @@ def _galaxy(path, rows, size, bands):
     profiles = {
         key: np.full((1, len(bands), MAX_STEPS), np.nan, np.float32) for key in PROFILE_KEYS
     }
+    flags = []
     for row in rows:
         band = bands.index(row["band"])
         image = read_image(path.parent / row["image"], band=row["band"])
-        data = fill_missing(image.data)
-        images[0, band], _ = resample(data, image.pixscale, shape=(size, size))
-        for key, values in _profile(path.parent / row["profile"]).items():
+        stamp = make_stamp(replace(image, centre=image.place), size)
+        images[0, band] = stamp.data
+        flags += [f"{row['band']}: {flag}" for flag in stamp.flags]
+        for key, values in _profile(path.parent / row["profile"], image).items():
             profiles[key][0, band] = values
     return {
         "images": images,
         "masks": np.zeros((1, size, -(-size // 8)), np.uint8),
-        "rows": [{"name": name, **_scale(path, rows[0])}],
+        "rows": [{"name": name, **_scale(path, rows[0]), "flags": "; ".join(flags) or "none"}],
         **profiles,
     }
 
 
-def _profile(path):
+def _profile(path, image):
+    """One profile on the survey's grid; NaN in its gaps, and beyond the reach of its S/N."""
     table = read_profile(path)
-    good = np.isfinite(table["mu"].value)
-    if good.sum() < 2:
-        raise ValueError(f"{path}: found {good.sum()} finite values of mu; a profile needs two")
-    sma = table["sma"].to_value(u.arcsec)[good]
-    grid = sma_grid()
+    sma = table["sma"].to_value(u.arcsec)
+    if not (np.diff(sma) > 0).all():
+        raise ValueError(f"{path}: found values of sma that do not increase; sort its rows")
+    measured = np.isfinite(table["mu"].value) & _within_cut(table)
+    if measured.sum() < 2:
+        raise ValueError(
+            f"{path}: found {measured.sum()} finite values of mu within the reach of its S/N; a "
+            "profile needs two"
+        )
     columns = {"mu": "expert_mu", "mu_err": "expert_mu_err"}
     columns |= {"ellipticity": "expert_ellipticity"}
-    found = {
-        key: np.interp(grid, sma, np.asarray(table[name].value, float)[good], right=np.nan)
-        for name, key in columns.items()
-        if name in table.colnames
-    }
+    found = {}
+    for name, key in columns.items():
+        if name in table.colnames:
+            values = np.asarray(table[name].value, float)
+            found[key] = _on_grid(sma, np.where(measured, values, np.nan))
     if "pa" in table.colnames:
-        doubled = np.unwrap(np.radians(2 * table["pa"].to_value(u.deg)[good]))
-        angle = np.interp(grid, sma, np.degrees(doubled) / 2, right=np.nan)
-        found["expert_pa"] = angle % 180
+        pa = np.array(_pa_on_array(path, table, image).to_value(u.deg), float)
+        known = measured & np.isfinite(pa)
+        pa[~known] = np.nan
+        pa[known] = np.degrees(np.unwrap(np.radians(2 * pa[known]))) / 2
+        found["expert_pa"] = _on_grid(sma, pa) % 180
     return found
+
+
+def _within_cut(table):
+    """Rows up to where the S/N of the image carries, by all that the table says of it."""
+    within = np.ones(len(table), bool)
+    if "flag" in table.colnames:
+        within &= np.asarray(table["flag"], int) & RowFlag.BELOW_CUT == 0
+    if "sn_sma" in table.meta:
+        within &= table["sma"].to_value(u.arcsec) <= float(table.meta["sn_sma"]) + TOLERANCE
+    if "nvalid" in table.meta:
+        within &= np.arange(len(table)) < int(table.meta["nvalid"])
+    return within
+
+
+def _on_grid(sma, values):
+    """Interpolate between neighbouring rows that are both known; inwards of the first, its own."""
+    grid, known = sma_grid(), np.isfinite(values)
+    if not known.any():
+        return np.full(len(grid), np.nan)
+    found = np.interp(grid, sma[known], values[known])
+    gap = np.interp(grid, sma, ~known) > TOLERANCE
+    return np.where(gap | (grid > sma[known][-1] + TOLERANCE), np.nan, found)
+
+
+def _pa_on_array(path, table, image):
+    """Position angles counter-clockwise from +x of the image's array."""
+    convention = table.meta.get("paconv", PA_ARRAY)
+    if convention == PA_ARRAY:
+        return table["pa"]
+    if convention != PA_SKY:
+        raise ValueError(
+            f"{path}: found paconv {convention!r}; it must be {PA_ARRAY!r} or {PA_SKY!r}"
+        )
+    if image.wcs is None:
+        raise ValueError(
+            f"{path}: found position angles {PA_SKY}, and {image.path} has no WCS to turn them "
+            f"by; add a WCS to it, or give angles {PA_ARRAY}, with that as the table's paconv"
+        )
+    return array_angles(image.wcs, *image.place, table["pa"])
 
 
 def _scale(path, row):

@@ -5,7 +5,7 @@ import numpy as np
 from astropy.table import QTable
 
 from pix2prof.profiles import SMA_STEP, isophotal_radius
-from pix2prof.sdss import PIXSCALE
+from pix2prof.sdss import LIMITING_MU, PIXSCALE
 
 
 def describe(pairs, images, mu, ellipticity, pa, *, masks=None, centres=None, step=SMA_STEP):
@@ -47,6 +47,76 @@ def describe(pairs, images, mu, ellipticity, pa, *, masks=None, centres=None, st
         for image, sma, e, angle, centre, mask in rows
     ]
     return table
+
+
+def columns_of(table, *names):
+    """Take some columns of a table: those that it has, since surveys differ in them.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+    *names : str
+
+    Returns
+    -------
+    table : astropy.table.Table
+
+    Raises
+    ------
+    ValueError
+        If it has none of them.
+    """
+    found = [name for name in names if name in table.colnames]
+    if not found:
+        raise ValueError(f"found the columns {', '.join(table.colnames)}, none of {names}")
+    return table[found]
+
+
+def nearest_in_size(mu, size, step=SMA_STEP):
+    """Find the galaxy whose R_23.5 is nearest to a size.
+
+    Parameters
+    ----------
+    mu : array_like, shape (P, T)
+        Surface brightness [mag arcsec^-2], NaN where not known. A profile that ends brighter
+        than 23.5 counts by its length, and an empty one does not.
+    size : float
+        [arcsec]
+    step : float
+        Spacing of the profile grid [arcsec].
+
+    Returns
+    -------
+    row : int
+    """
+    radius, length = isophotal_radius(mu, step=step), profile_length(mu, step)
+    radius = np.where(np.isnan(radius), length, radius)
+    return int(np.where(length > 0, np.abs(radius - size), np.inf).argmin())
+
+
+def scatter_quartiles(expert, truth, limit=LIMITING_MU):
+    """Say how far expert profiles lie from their truth.
+
+    Parameters
+    ----------
+    expert, truth : array_like, shape (N, B, T)
+        Surface brightness [mag arcsec^-2], NaN where not known.
+    limit : float
+        Of the truth [mag arcsec^-2]; what is fainter is left out.
+
+    Returns
+    -------
+    quartiles : numpy.ndarray, shape (3, B)
+        Lower quartile, median and upper quartile over galaxies of the median over radii of the
+        absolute deviation [mag arcsec^-2]; NaN in a band without a truth.
+    """
+    found = np.full((3, np.shape(expert)[1]), np.nan)
+    apart = np.where(np.asarray(truth) < limit, np.abs(expert - np.asarray(truth)), np.nan)
+    for band, rows in enumerate(np.moveaxis(apart, 1, 0)):
+        rows = rows[np.isfinite(rows).any(axis=-1)]
+        if len(rows):
+            found[:, band] = np.quantile(np.nanmedian(rows, axis=-1), (0.25, 0.5, 0.75))
+    return found
 
 
 def profile_length(mu, step=SMA_STEP):

@@ -144,7 +144,7 @@ class Pairs:
         if split not in SPLITS:
             raise ValueError(f"split is {split!r}; it must be one of {', '.join(SPLITS)}")
         galaxies = np.flatnonzero(np.asarray(survey.catalogue["split"]) == split)
-        present = np.isfinite(survey.profiles[f"{target}_mu"][galaxies][:, :, 0])
+        present = np.isfinite(survey.profiles[f"{target}_mu"][galaxies]).any(axis=-1)
         self.survey = survey
         self.target = target
         self.galaxy = np.repeat(galaxies, len(survey.bands))[present.ravel()]

@@ -129,7 +129,7 @@ def error_regressions(table, metrics, *, sample="mock galaxies"):
         x = values(table[name])
         for band in dict.fromkeys(bands.tolist()):
             rows = bands == band
-            style = {"color": BAND_COLOURS.get(band, "0.3"), "marker": markers.get(band, "x")}
+            style = {"color": BAND_COLOURS.get(band, "0.3"), "marker": markers.get(band, "D")}
             ax.scatter(x[rows], eta[rows], s=7, lw=0, alpha=0.7, label=f"${band}$", **style)
         fit = metrics.get("regression", {}).get(name, {})
         if "slope" in fit:

@@ -89,7 +89,7 @@ def sample_galaxies(
             bottom.tick_params(labelleft=False)
     axes[0, 0].set_ylabel(r"$\Delta y$ [arcsec]")
     axes[1, 0].set_ylabel(rf"$\mu_{band}$ [mag arcsec$^{{-2}}$]")
-    fig.suptitle(f"{sample.capitalize()}, ${band}$ band", fontsize=8)
+    fig.suptitle(f"{sample[:1].upper()}{sample[1:]}, ${band}$ band", fontsize=8)
     return fig
 
 

@@ -1,7 +1,7 @@
 """Images of galaxies from FITS files: flux, WCS, pixels.
 
 angles
-    Places and position angles: from the array to the sky.
+    Places and position angles: from the array to the sky, and angles back.
 celestial
     The celestial WCS of an image, from its header.
 fits
@@ -14,4 +14,8 @@ packed
     Whether an fpack image says the same of itself in all places, before its decoder believes it.
 resampling
     Images on other pixels: gaps filled, and another pixel scale with flux conserved.
+sources
+    What is on an image: the sky along its border, and the sources wider than a star.
+stamps
+    From a user's image to what the network learnt on: 0.396 arcsec, no sky, no gaps, one size.
 """

@@ -1,4 +1,4 @@
-"""Places and position angles: from the array to the sky."""
+"""Places and position angles: from the array to the sky, and angles back."""
 
 import numpy as np
 from astropy import units as u
@@ -23,15 +23,42 @@ def sky_angles(wcs, x, y, pa):
     pa : astropy.units.Quantity
         In [0, 180) degrees, the same shape.
     """
+    east, north = _directions(wcs, x, y)
+    cosine, sine = np.cos(pa), np.sin(pa)
+    angle = np.arctan2(cosine * east[0] + sine * east[1], cosine * north[0] + sine * north[1])
+    return angle.to(pa.unit) % (180 * u.deg)
+
+
+def array_angles(wcs, x, y, pa):
+    """Turn position angles on the sky to the array, what `sky_angles` does the other way.
+
+    Parameters
+    ----------
+    wcs, x, y
+        As for `sky_angles`.
+    pa : astropy.units.Quantity
+        Angles north through east (ICRS), any shape.
+
+    Returns
+    -------
+    pa : astropy.units.Quantity
+        Counter-clockwise from +x, in [0, 180) degrees, the same shape.
+    """
+    east, north = _directions(wcs, x, y)
+    cosine, sine = np.cos(pa), np.sin(pa)
+    angle = np.arctan2(sine * north[0] - cosine * east[0], cosine * east[1] - sine * north[1])
+    return angle.to(pa.unit) % (180 * u.deg)
+
+
+def _directions(wcs, x, y):
+    """East and north [rad], each along +x and along +y of the array, for a step of 1 px."""
     ra, dec = _icrs(wcs, [x, x + 1, x], [y, y, y + 1])
     across = ra[1:] - ra[0]
     east = np.cos(dec[1:]) * np.sin(across)
     north = np.sin(dec[1:] - dec[0]) + np.cos(dec[1:]) * np.sin(dec[0]) * (
         2 * np.sin(0.5 * across) ** 2
     )
-    cosine, sine = np.cos(pa), np.sin(pa)
-    angle = np.arctan2(cosine * east[0] + sine * east[1], cosine * north[0] + sine * north[1])
-    return angle.to(pa.unit) % (180 * u.deg)
+    return east, north
 
 
 def sky_place(wcs, x, y):

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ..images.inputs import find_items, fingerprint
+from ..images.stamps import make_stamp, stamp_side
 from ..memory import keep_memory
 from ..names import safe_name
 from ..predict.bands import by_galaxy
 from ..predict.cutouts import read_galaxy, read_item
-from ..predict.stamps import make_stamp, stamp_side
 from ..profile_files import write_profile
 from ..profiles import COLUMNS
 from .rows import PREDICTED, Failed, failure, row, schema

@@ -12,10 +12,6 @@ measuring
     The classical method on users' own files: FITS images in, profile tables out.
 notes
     What the tables of predicted and measured profiles both say of their image.
-sources
-    What is on an image: the sky along its border, and the sources wider than a star.
-stamps
-    From a user's image to what the network learnt on: 0.396 arcsec, no sky, no gaps, one size.
 tables
     Stamps to profile tables with a trained network: one or any number of images at once.
 """

@@ -65,7 +65,7 @@ class Predictor:
         if side < self.smallest:
             raise ValueError(
                 f"images of {side} px: the network wants at least {self.smallest}; pad them with "
-                "pix2prof.predict.stamps.make_stamp"
+                "pix2prof.images.stamps.make_stamp"
             )
         if self.network.smallest:
             side = max(side // self.network.multiple * self.network.multiple, self.smallest)
@@ -118,7 +118,7 @@ def predict_images(images, model, *, batch_size=BATCH, precision="float32"):
     images : (N, H, W) or (H, W) array_like
         Sky-subtracted flux [nanomaggies per pixel], 0.396 arcsec a pixel, the galaxy in the
         middle; cropped to the size that the network takes, see `Predictor.side_within`.
-        `pix2prof.predict.stamps.make_stamp` makes such. For a network of several bands (N, bands,
+        `pix2prof.images.stamps.make_stamp` makes such. For a network of several bands (N, bands,
         H, W) or (bands, H, W), in the order of `Predictor.together`.
     model : Predictor
         As `load` gives it.
@@ -157,7 +157,7 @@ def describe_images(images, model, *, covered=None, batch_size=BATCH, precision=
         As for `predict_images`; `images` of shape (N, H, W), or (N, bands, H, W).
     covered : array_like of bool, optional
         Of the shape of `images`; False where an image was padded, see
-        `pix2prof.predict.stamps.Stamp`. Default: it was not.
+        `pix2prof.images.stamps.Stamp`. Default: it was not.
 
     Returns
     -------

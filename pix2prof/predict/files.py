@@ -3,9 +3,9 @@
 from ..images.fits import ImageError
 from ..images.image import read_image
 from ..images.inputs import Item
+from ..images.stamps import make_stamp, stamp_side
 from .arrays import BATCH
 from .bands import by_galaxy, in_bands, left_out
-from .stamps import make_stamp, stamp_side
 from .tables import Prediction, predict_stamps
 
 

@@ -8,13 +8,13 @@ from astropy import units as u
 from astropy.table import QTable
 
 from ..images.fits import ImageError
+from ..images.stamps import Stamp
 from ..model.paper import Pix2Prof
 from ..photometry.parameters import note_parameters
 from ..profiles import COLUMNS, RowFlag, profile_table, sma_grid
 from ..sdss import PIXSCALE
 from .arrays import describe_images
 from .notes import note_measured, note_sky
-from .stamps import Stamp
 
 SHORT = 10
 RECURRENT, OTHER = 64 * 256**2, 16 * 256**2
@@ -34,7 +34,7 @@ class Prediction:
         Columns ``sma`` [arcsec], ``mu`` [mag arcsec^-2], and what else the network gives; where it
         gives a centre of its ellipses, ``xcen`` and ``ycen`` in ``meta`` [pixel of the file,
         0-based].
-    stamp : pix2prof.predict.stamps.Stamp or None
+    stamp : pix2prof.images.stamps.Stamp or None
         The image as the network saw it.
     error : pix2prof.images.fits.ImageError or None
         Set when there is no profile.
@@ -59,8 +59,8 @@ def predict_stamps(batch, model, *, precision="float32"):
 
     Parameters
     ----------
-    batch : sequence of (pix2prof.images.image.Image, pix2prof.predict.stamps.Stamp) or ImageError
-        What `pix2prof.predict.stamps.make_stamp` made of each image, whose pixels are not used; or
+    batch : sequence of (pix2prof.images.image.Image, pix2prof.images.stamps.Stamp) or ImageError
+        What `pix2prof.images.stamps.make_stamp` made of each image, whose pixels are not used; or
         why there is none. For a network of several bands the images of a galaxy follow each other
         in the order of `pix2prof.predict.arrays.Predictor.together`.
     model : Predictor

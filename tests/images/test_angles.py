@@ -3,7 +3,7 @@ import pytest
 from astropy import units as u
 from astropy.wcs import WCS
 
-from pix2prof.images.angles import sky_angles, sky_axes, sky_place
+from pix2prof.images.angles import array_angles, sky_angles, sky_axes, sky_place
 
 
 def astropys_way(wcs, x, y, pa):
@@ -53,3 +53,6 @@ def test_angles_and_places_on_the_sky_are_astropys(wcs):
     place, there = sky_place(wcs, 30.3, 18.7), wcs.pixel_to_world(30.3, 18.7).icrs
     assert place == pytest.approx((there.ra.deg, there.dec.deg), abs=1e-9)
     assert (found >= 0 * u.deg).all() and (found < 180 * u.deg).all()
+    back = array_angles(wcs, 30.3, 18.7, found)
+    off = (back - pa + 90 * u.deg) % (180 * u.deg) - 90 * u.deg
+    assert back.unit == u.deg and np.abs(off.value).max() < 1e-6

@@ -15,9 +15,9 @@ from scipy.special import erf
 from pix2prof.images.fits import ImageError
 from pix2prof.images.image import Image, read_image, read_mask
 from pix2prof.images.resampling import fill_missing, resample, resampled_pixels
+from pix2prof.images.sources import border_sky, extended_sources
+from pix2prof.images.stamps import make_stamp, stamp_side
 from pix2prof.names import stem
-from pix2prof.predict.sources import border_sky, extended_sources
-from pix2prof.predict.stamps import make_stamp, stamp_side
 from pix2prof.sdss import PIXSCALE
 
 NOISE = 0.03

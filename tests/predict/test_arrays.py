@@ -12,11 +12,11 @@ import pix2prof
 from pix2prof.dataset.normalisation import Normalisation
 from pix2prof.images.fits import ImageError
 from pix2prof.images.image import Image
+from pix2prof.images.stamps import make_stamp
 from pix2prof.model.paper import Pix2Prof
 from pix2prof.networks import save_model
 from pix2prof.predict.arrays import Predictor, describe_images, load, predict_images
 from pix2prof.predict.files import predict_file, predict_files
-from pix2prof.predict.stamps import make_stamp
 
 CROP = 64
 

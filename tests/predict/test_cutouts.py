@@ -10,9 +10,9 @@ from astropy.wcs import WCS
 from tiny import galaxy, save
 
 from pix2prof.images.inputs import Item
+from pix2prof.images.stamps import make_stamp
 from pix2prof.predict.cutouts import MAX_IMAGES, list_images, read_item
 from pix2prof.predict.measuring import measure_image
-from pix2prof.predict.stamps import make_stamp
 
 SIDE = 64
 

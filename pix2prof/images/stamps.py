@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..images.fits import ImageError
-from ..images.image import MIN_SIDE
-from ..images.resampling import fill_missing, resample, resampled_pixels
 from ..sdss import PIXSCALE
+from .fits import ImageError
+from .image import MIN_SIDE
+from .resampling import fill_missing, resample, resampled_pixels
 from .sources import border_sky, extended_sources
 
 SKY_SIGNIFICANCE = 5.0
