@@ -39,7 +39,8 @@ class Isophotes:
     pa, pa_err : torch.Tensor
         Counter-clockwise from +x, in [0, 180), shape (B, T) [deg].
     growth, growth_err : torch.Tensor
-        Flux within the ellipse, shape (B, T) [nanomaggies].
+        Flux within the ellipse, shape (B, T) [nanomaggies]; its error is against the truth, see
+        `pix2prof.isophotes.extraction.curve_of_growth`.
     n_used, n_masked : torch.Tensor
         Pixels behind a row and pixels excluded from it, int, shape (B, T).
     flag : torch.Tensor

@@ -9,9 +9,9 @@ from pix2prof.isophotes.method import measure
 from pix2prof.mock.simulation import mock_galaxy
 from pix2prof.photometry.light_fits import sersic, sersic_slopes
 from pix2prof.photometry.parameters import PARAMETERS, note_parameters, structural_parameters
-from pix2prof.photometry.propagation import SOURCES, TO_TRUTH, Deviation, Rows
+from pix2prof.photometry.propagation import SOURCES, Deviation, Rows
 from pix2prof.profile_files import read_profile, write_profile
-from pix2prof.profiles import profile_table, sma_grid
+from pix2prof.profiles import TO_TRUTH, profile_table, sma_grid
 from pix2prof.sdss import mu_to_intensity
 
 H, MU0, ELLIPTICITY = 8.0, 20.5, 0.4
