@@ -260,7 +260,7 @@ def curve_of_growth(intensity, error, sma, ellipticity, ellipticity_err):
     growth, growth_err : torch.Tensor
         Shape (B, T).
     """
-    round_area = math.pi * sma.square()
+    round_area = math.pi * sma[None].square()
     area = round_area * (1 - ellipticity)
     ring = torch.diff(area, dim=-1, prepend=torch.zeros_like(area[:, :1]))
     filled = torch.nan_to_num(intensity)

@@ -114,9 +114,9 @@ class Rows:
             length, common = SOURCES[source]
             inner, outer = self._scales[length][:, :-1], self._scales[length][:, 1:]
             last, whole = end[:, 1:], end[:, :-1] + beyond[source]
-            near = (whole * inner).cumsum(1)
-            pairs = (whole * (2 * near / inner - whole)).cumsum(1)
-            pairs = pairs + last * (2 * near / outer + last)
+            near = 2 * (whole * inner).cumsum(1)
+            pairs = (whole * (near / inner - whole)).cumsum(1)
+            pairs = pairs + last * (near / outer + last)
             square = end * end
             square[:, 1:] = common * (whole.cumsum(1) + last) ** 2 + (1 - common) * pairs
             variance = variance + square

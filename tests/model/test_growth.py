@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import simulated
 import torch
 
 from pix2prof.model.growth import light
@@ -27,3 +28,21 @@ def test_an_unknown_ellipticity_counts_as_round():
     unknown = light(mu, 0 * mu, torch.full_like(mu, math.nan))
     assert torch.equal(unknown["growth"], light(mu, 0 * mu, 0 * mu)["growth"])
     assert unknown["growth"][0, -1].item() == pytest.approx(math.pi * 16, rel=1e-5)
+
+
+def test_growth_is_as_far_off_as_its_errors_say():
+    rng, pulls = np.random.default_rng(3), []
+    while len(pulls) < 150:
+        mu, shape, _ = simulated.galaxy(rng)
+        table = simulated.observed(rng, mu, shape, rng.uniform(24, 26.5))
+        n = len(table)
+        if n < 20:
+            continue
+        observed = (table["mu"].value, table["mu_err"].value, np.asarray(table["ellipticity"]))
+        said = light(*(torch.from_numpy(values)[None] for values in observed))
+        true = torch.from_numpy(mu[:n])[None]
+        true = light(true, 0 * true, torch.full_like(true, shape))
+        pull = ((said["growth"] - true["growth"]) / said["growth_err"])[0]
+        pulls.append([pull[k].item() for k in (0, n // 4, n // 2, n - 1)])
+    spread = np.std(pulls, axis=0)
+    assert (spread > 0.7).all() and (spread < 1.4).all(), spread
