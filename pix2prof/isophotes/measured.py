@@ -22,6 +22,21 @@ class Flag(IntFlag):
     POINT_LIKE_CORE = 128
 
 
+def flag_words(flags):
+    """`Flag`s in words.
+
+    Parameters
+    ----------
+    flags : int or torch.Tensor of one
+        Their sum.
+
+    Returns
+    -------
+    list of str
+    """
+    return [flag.name.lower().replace("_", " ") for flag in Flag if flag & int(flags)]
+
+
 @dataclass(frozen=True)
 class Isophotes:
     """Profiles of a batch of galaxies.

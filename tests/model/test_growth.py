@@ -6,7 +6,8 @@ import simulated
 import torch
 
 from pix2prof.model.growth import light
-from pix2prof.profiles import sma_grid
+from pix2prof.photometry.stacked import stack
+from pix2prof.profiles import profile_table, sma_grid
 
 
 def test_growth_is_the_flux_of_its_profile_and_ellipticity():
@@ -28,6 +29,17 @@ def test_an_unknown_ellipticity_counts_as_round():
     unknown = light(mu, 0 * mu, torch.full_like(mu, math.nan))
     assert torch.equal(unknown["growth"], light(mu, 0 * mu, 0 * mu)["growth"])
     assert unknown["growth"][0, -1].item() == pytest.approx(math.pi * 16, rel=1e-5)
+
+
+def test_its_error_is_the_one_that_magnitudes_have():
+    rng = np.random.default_rng(3)
+    table = simulated.observed(rng, *simulated.galaxy(rng)[:2])
+    columns = {name: np.asarray(table[name]) for name in ("sma", "mu", "mu_err", "ellipticity")}
+    said = light(*(torch.from_numpy(columns[name])[None] for name in list(columns)[1:]))
+    profiles, _, (n,) = stack([profile_table(columns | {"growth": said["growth"][0].numpy()})], 2)
+    for k in (0, n // 2, n - 1):
+        (expected,) = profiles.rows.error(profiles.growth_deviation(np.array([float(k)])))
+        assert said["growth_err"][0, k].item() == pytest.approx(expected)
 
 
 def test_growth_is_as_far_off_as_its_errors_say():
