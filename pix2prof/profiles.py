@@ -34,19 +34,32 @@ ROW_FLAGS = {
     RowFlag.BELOW_CUT: "beyond the reach of the image's S/N",
 }
 
+TO_TRUTH = 1.4
+"""Errors of rows are those against an expert, who sees the same galaxy through the same noise:
+against the truth of mock galaxies they hold 50 per cent, and 68 when taken this much larger."""
+ERRORS_OF = (
+    f"of rows: against an expert on the same image, {TO_TRUTH:g} times that against the truth, "
+    "but beyond sn_sma against the truth; of growth and structural parameters: against the truth"
+)
+"""What the errors of a predicted profile are of, as its ``meta`` has it."""
+
 COLUMNS = {
     "sma": (u.arcsec, "semi-major axis"),
     "mu": (MU_UNIT, "surface brightness, AB"),
-    "mu_err": (MU_UNIT, "its standard error"),
-    "mu_err_95": (MU_UNIT, "half-width of the interval that holds 95 per cent"),
+    "mu_err": (
+        MU_UNIT,
+        f"standard error against an expert on the same image; {TO_TRUTH:g} times that against the "
+        "truth",
+    ),
+    "mu_err_95": (MU_UNIT, "half-width of the interval that holds 95 per cent of an expert's mu"),
     "ellipticity": (None, "1 - b/a"),
     "ellipticity_err": (None, "its standard error"),
     "pa": (u.deg, "position angle of the major axis, see the table's paconv"),
     "pa_err": (u.deg, "its standard error"),
     "intensity": (INTENSITY_UNIT, "intensity along the ellipse"),
-    "intensity_err": (INTENSITY_UNIT, "its standard error"),
+    "intensity_err": (INTENSITY_UNIT, "its standard error, that of mu_err"),
     "growth": (u.nmgy, "flux within the ellipse"),
-    "growth_err": (u.nmgy, "its standard error"),
+    "growth_err": (u.nmgy, "its standard error against the truth, as of the magnitudes in meta"),
     "n_used": (None, "pixels of the image behind the row"),
     "n_masked": (None, "pixels excluded from the row"),
     "flag": (None, "sum of " + "; ".join(f"{bit:d}, {words}" for bit, words in ROW_FLAGS.items())),

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.special import gamma, gammaincinv
 
 from pix2prof.photometry.light_fits import sersic
-from pix2prof.photometry.propagation import SOURCES, TO_TRUTH
+from pix2prof.photometry.propagation import SOURCES
 from pix2prof.photometry.stacked import ELLIPTICITY_ERR, MAG, MAX_MU_ERR
-from pix2prof.profiles import profile_table, sma_grid
+from pix2prof.profiles import TO_TRUTH, profile_table, sma_grid
 from pix2prof.sdss import flux_to_mag, mu_to_intensity
 
 SMA = sma_grid(1024)

@@ -20,7 +20,7 @@ from pix2prof.compare import autoprof
 from pix2prof.images.image import Image
 from pix2prof.images.stamps import make_stamp, stamp_side
 from pix2prof.isophotes import method as isophotes
-from pix2prof.isophotes.measured import Flag
+from pix2prof.isophotes.measured import flag_words
 from pix2prof.names import network_name
 from pix2prof.predict import arrays as predict
 from pix2prof.profiles import RowFlag, sma_grid
@@ -179,8 +179,7 @@ def classical(target, mask=None):
     found = isophotes.measure(target.image, pixscale=target.pixscale, mask=mask)
     n = int(found.n_valid[0])
     if n == 0:
-        words = [flag.name.lower().replace("_", " ") for flag in Flag if flag & int(found.flags)]
-        raise ValueError(f"no signal above the cut ({', '.join(words)})")
+        raise ValueError(f"no signal above the cut ({', '.join(flag_words(found.flags))})")
     mu, ellipticity, pa = (z[0, :n].numpy() for z in (found.mu, found.ellipticity, found.pa))
     return Outline(found.sma[:n].numpy(), mu, ellipticity, pa, found.centre[0].numpy())
 

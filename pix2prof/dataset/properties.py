@@ -14,7 +14,7 @@ def describe(pairs, images, mu, ellipticity, pa, *, masks=None, centres=None, st
     Parameters
     ----------
     pairs : astropy.table.Table, P rows
-        With `name`, `band` and `kpc_per_arcsec`; its columns are kept.
+        With `name`, `band` and `kpc_per_arcsec`; its columns are kept, but for those given here.
     images : iterable of P array_like, each of shape (H, W)
         Any linear flux per pixel of 0.396 arcsec.
     mu, ellipticity, pa : array_like, shape (P, T)

@@ -80,7 +80,7 @@ def method_errors(measured, *, sample="mock galaxies", limit=LIMITING_MU):
 
 @paper_style
 def accuracy_and_speed(summary, *, sample="mock galaxies", hardware="", limit=LIMITING_MU):
-    """Error against the truth over galaxies done in a second on one core.
+    """Error against the truth over images done in a second on one core.
 
     Where there is no truth, against the expert.
 
@@ -125,7 +125,7 @@ def accuracy_and_speed(summary, *, sample="mock galaxies", hardware="", limit=LI
     ax.yaxis.set_minor_formatter(NullFormatter())
     images = max(values(summary["images"]))
     place = f" of {hardware}" if hardware else ""
-    ax.set_xlabel(f"galaxies per second, one image at a time on one core{place}")
+    ax.set_xlabel(f"images per second, one image at a time on one core{place}")
     ax.set_ylabel(
         rf"$|\mu - \mu_{{\rm {reference}}}|$ where {reference} $< {limit:g}$ [mag arcsec$^{{-2}}$]"
     )

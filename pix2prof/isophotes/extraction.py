@@ -14,6 +14,8 @@ from pix2prof.isophotes.ellipses import (
     sorted_last,
     trimmed_mean,
 )
+from pix2prof.photometry.propagation import Rows, growth_deviations
+from pix2prof.profiles import TO_TRUTH
 
 STATISTICS = ("mean", "median", "midmean")
 N_SAMPLES = 128
@@ -238,25 +240,31 @@ def band_average(raw, half, noise):
     return mean.to(raw.dtype), slope.to(raw.dtype)
 
 
-def curve_of_growth(intensity, error, sma, ellipticity):
+def curve_of_growth(intensity, error, sma, ellipticity, ellipticity_err):
     """Flux within each ellipse and its error, by the trapezium rule over the ellipses' areas.
+
+    Errors of rows hang together, see `pix2prof.photometry.propagation.SOURCES`, and that of their
+    sum is against the truth, see `pix2prof.profiles.TO_TRUTH`, as the structural parameters' are.
 
     Parameters
     ----------
     intensity, error, ellipticity : torch.Tensor
         Shape (B, T), NaN counting as nothing.
     sma : torch.Tensor
-        Shape (T,), in the length unit of `intensity`.
+        Shape (T,) [arcsec], as in the unit of `intensity`.
+    ellipticity_err : torch.Tensor or float
+        Shape (B, T) or a number.
 
     Returns
     -------
     growth, growth_err : torch.Tensor
         Shape (B, T).
     """
-    area = math.pi * sma.square() * (1 - ellipticity)
+    round_area = math.pi * sma[None].square()
+    area = round_area * (1 - ellipticity)
     ring = torch.diff(area, dim=-1, prepend=torch.zeros_like(area[:, :1]))
     filled = torch.nan_to_num(intensity)
     inner = torch.cat((filled[:, :1], filled[:, :-1]), 1)
-    growth = (0.5 * (filled + inner) * ring).cumsum(-1)
-    variance = (torch.nan_to_num(error) * ring).square().cumsum(-1)
-    return growth, variance.sqrt()
+    mean = 0.5 * (filled + inner)
+    off = growth_deviations(round_area, ring, mean, torch.nan_to_num(error), ellipticity_err)
+    return (mean * ring).cumsum(-1), TO_TRUTH * Rows(sma[None]).running_error(*off)

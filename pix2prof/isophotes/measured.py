@@ -22,6 +22,21 @@ class Flag(IntFlag):
     POINT_LIKE_CORE = 128
 
 
+def flag_words(flags):
+    """`Flag`s in words.
+
+    Parameters
+    ----------
+    flags : int or torch.Tensor of one
+        Their sum.
+
+    Returns
+    -------
+    list of str
+    """
+    return [flag.name.lower().replace("_", " ") for flag in Flag if flag & int(flags)]
+
+
 @dataclass(frozen=True)
 class Isophotes:
     """Profiles of a batch of galaxies.
@@ -39,7 +54,8 @@ class Isophotes:
     pa, pa_err : torch.Tensor
         Counter-clockwise from +x, in [0, 180), shape (B, T) [deg].
     growth, growth_err : torch.Tensor
-        Flux within the ellipse, shape (B, T) [nanomaggies].
+        Flux within the ellipse, shape (B, T) [nanomaggies]; its error is against the truth, see
+        `pix2prof.isophotes.extraction.curve_of_growth`.
     n_used, n_masked : torch.Tensor
         Pixels behind a row and pixels excluded from it, int, shape (B, T).
     flag : torch.Tensor

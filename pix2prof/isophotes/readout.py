@@ -76,7 +76,9 @@ def read_profiles(images, scale, centre, sky, shapes, forced, flags, pixscale, n
     unit = (scale / pixscale**2).unsqueeze(-1)
     intensity = smooth * unit
     intensity_err = torch.hypot(error, sky_err[:, None].expand_as(error)) * unit
-    growth, growth_err = curve_of_growth(intensity, intensity_err, sma[:rows], ellipticity)
+    growth, growth_err = curve_of_growth(
+        intensity, intensity_err, sma[:rows], ellipticity, shape_err
+    )
     positive = intensity > 0
     mu = ZEROPOINT - 2.5 * torch.log10(torch.where(positive, intensity, math.nan))
     mu_err = 2.5 / math.log(10) * intensity_err / torch.where(positive, intensity, math.nan)

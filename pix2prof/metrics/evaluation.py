@@ -92,7 +92,7 @@ def evaluate(model, survey, config, training):
         truth=against(truth, prediction),
         expert=against(truth, reference),
         speed={
-            "galaxies_per_second": len(test) / seconds,
+            "images_per_second": len(test) / seconds,
             "cores": available_cores(),
         },
         training=training,

@@ -5,12 +5,16 @@ import math
 import torch
 
 from ..isophotes.extraction import curve_of_growth
+from ..photometry.stacked import ELLIPTICITY_ERR
 from ..profiles import sma_grid
 from ..sdss import ZEROPOINT
 
 
 def light(mu, mu_err, ellipticity):
     """Intensity and curve of growth of profiles, with the errors that follow from `mu_err`.
+
+    That of the curve of growth takes the ellipticity to be off by `ELLIPTICITY_ERR`, as
+    structural parameters do; see `pix2prof.isophotes.extraction.curve_of_growth`.
 
     Parameters
     ----------
@@ -28,7 +32,8 @@ def light(mu, mu_err, ellipticity):
     intensity = 10 ** (0.4 * (ZEROPOINT - mu))
     error = intensity * mu_err * 0.4 * math.log(10)
     sma = torch.as_tensor(sma_grid(mu.shape[1])).to(mu)
-    growth, growth_err = curve_of_growth(intensity, error, sma, torch.nan_to_num(ellipticity))
+    shape = torch.nan_to_num(ellipticity), ELLIPTICITY_ERR
+    growth, growth_err = curve_of_growth(intensity, error, sma, *shape)
     beyond = torch.isnan(mu)
     return {
         "intensity": intensity,

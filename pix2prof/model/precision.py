@@ -22,7 +22,7 @@ def choose_dtype(precision="auto", device="cpu"):
         If `precision` is none of these.
     """
     if precision not in ("auto", "bf16", "float32"):
-        raise ValueError(f"train.precision is {precision!r}: it must be auto, bf16 or float32")
+        raise ValueError(f"precision is {precision!r}: it must be auto, bf16 or float32")
     if precision == "auto":
         if torch.device(device).type == "cuda":
             has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)

@@ -9,9 +9,6 @@ CORRELATION = 0.25
 COMMON = 0.4
 ELLIPTICITY_CORRELATION = 0.6
 MISFIT_CORRELATION = 0.5
-TO_TRUTH = 1.4
-"""Errors of rows are those against an expert, who sees the same galaxy through the same noise:
-against the truth of mock galaxies they hold 50 per cent, and 68 when taken this much larger."""
 SMALLEST = 1e-2
 SOURCES = {
     "mu": (CORRELATION, COMMON),
@@ -58,15 +55,16 @@ class Rows:
 
     Attributes
     ----------
-    sma : numpy.ndarray, shape (B, T)
-        Rising [arcsec]; rows that are not there have no weight, wherever they are.
+    sma : numpy.ndarray or torch.Tensor, shape (B, T)
+        Rising [arcsec]; rows that are not there have no weight, wherever they are. If it is the
+        same for all, (1, T) will do.
     """
 
     sma: np.ndarray
 
     @cached_property
     def _scales(self):
-        place = np.maximum(self.sma, SMALLEST)
+        place = self.sma.clip(SMALLEST)
         place = place / place[:, -1:]
         return {length: place ** (1 / length) for length, _ in SOURCES.values()}
 
@@ -96,3 +94,57 @@ class Rows:
             pairs = 2 * np.einsum("bt,bt->b", weights / scale, within) - squares
             variance = variance + common * weights.sum(1) ** 2 + (1 - common) * pairs
         return np.sqrt(np.maximum(variance, 0.0))
+
+    def running_error(self, within, beyond):
+        """Standard error of what is summed up to each row, as `error` has it of one sum.
+
+        Parameters
+        ----------
+        within : Deviation
+            Weights of each row up to itself, shape (B, T).
+        beyond : Deviation
+            What is added to them when the sum goes on to the next row, shape (B, T - 1).
+
+        Returns
+        -------
+        numpy.ndarray or torch.Tensor, as the weights are, shape (B, T)
+        """
+        variance = 0.0
+        for source, end in within.items():
+            length, common = SOURCES[source]
+            inner, outer = self._scales[length][:, :-1], self._scales[length][:, 1:]
+            last, whole = end[:, 1:], end[:, :-1] + beyond[source]
+            near = 2 * (whole * inner).cumsum(1)
+            pairs = (whole * (near / inner - whole)).cumsum(1)
+            pairs = pairs + last * (near / outer + last)
+            square = end * end
+            square[:, 1:] = common * (whole.cumsum(1) + last) ** 2 + (1 - common) * pairs
+            variance = variance + square
+        return variance.clip(0.0) ** 0.5
+
+
+def growth_deviations(area, ring, mean, by_mu, squeeze):
+    """What one standard error of each row does to the flux within ellipses, by the trapezium rule.
+
+    Parameters
+    ----------
+    area, ring : numpy.ndarray or torch.Tensor, shape (B, T)
+        Of each ellipse, were it round, and of the ring within it [arcsec^2].
+    mean : as they are, shape (B, T)
+        Intensity on that ring, the mean of its edges.
+    by_mu, squeeze : as they are, shape (B, T)
+        What one standard error of mu does to the intensity, and the standard error of the
+        ellipticity.
+
+    Returns
+    -------
+    within, beyond : Deviation
+        Through the ring within each row, (B, T), and through that beyond, (B, T - 1).
+    """
+    half = 0.5 * ring
+    half[:, 0] = ring[:, 0]
+    squeeze = -area * squeeze
+    return (
+        Deviation(mu=by_mu * half, ellipticity=squeeze * mean),
+        Deviation(mu=by_mu[:, :-1] * half[:, 1:], ellipticity=-squeeze[:, :-1] * mean[:, 1:]),
+    )

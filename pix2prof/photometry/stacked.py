@@ -5,13 +5,14 @@ from functools import cached_property
 
 import numpy as np
 
-from pix2prof.photometry.propagation import TO_TRUTH, Deviation, Rows
+from pix2prof.photometry.propagation import Deviation, Rows, growth_deviations
+from pix2prof.profiles import TO_TRUTH
 from pix2prof.sdss import mu_to_intensity
 
 MAX_MU_ERR = 0.3
 ELLIPTICITY_ERR = 0.01
 """Of an ellipticity that comes without one: what the network's are off the truth of mock galaxies,
-as an error like those of rows, see `pix2prof.photometry.propagation.TO_TRUTH`."""
+as an error like those of rows, see `pix2prof.profiles.TO_TRUTH`."""
 MAG = 2.5 / np.log(10)
 NAMES = ("sma", "mu", "mu_err", "ellipticity", "ellipticity_err", "growth")
 
@@ -77,17 +78,9 @@ class Profiles:
 
     @cached_property
     def _growth_errors(self):
-        """What one standard error of a row does to the flux: through the ring within it, and
-        through that beyond, for mu and for the ellipticity."""
-        ring, mean = self._rings
         by_mu = -self.intensity / MAG * self.off
         squeeze = np.where(self.there, TO_TRUTH * self.ellipticity_err, 0.0)
-        squeeze = -np.pi * self.sma**2 * squeeze
-        half = 0.5 * ring
-        half[:, 0] = ring[:, 0]
-        return by_mu * half, by_mu[:, :-1] * half[:, 1:], squeeze * mean, (
-            -squeeze[:, :-1] * mean[:, 1:]
-        )  # fmt: skip
+        return growth_deviations(np.pi * self.sma**2, *self._rings, by_mu, squeeze)
 
     @cached_property
     def steps(self):
@@ -126,11 +119,11 @@ class Profiles:
         if not self.errors:
             return Deviation()
         share = np.clip(place[:, None] + 1 - np.arange(self.sma.shape[1]), 0, 1)
-        mu, mu_beyond, squeeze, squeeze_beyond = self._growth_errors
-        of_mu, of_ellipticity = share * mu, share * squeeze
-        of_mu[:, :-1] += share[:, 1:] * mu_beyond
-        of_ellipticity[:, :-1] += share[:, 1:] * squeeze_beyond
-        return Deviation(mu=of_mu, ellipticity=of_ellipticity)
+        within, beyond = self._growth_errors
+        off = Deviation({source: share * weights for source, weights in within.items()})
+        for source, weights in beyond.items():
+            off[source][:, :-1] += share[:, 1:] * weights
+        return off
 
 
 def pick(values, index):

@@ -171,9 +171,14 @@ def describe_images(images, model, *, covered=None, batch_size=BATCH, precision=
     Raises
     ------
     ValueError, RuntimeError
-        As `predict_images`.
+        As `predict_images`, or if `covered` is of another shape than `images`.
     """
-    parts, images = [], np.asarray(images)
+    images, parts = np.asarray(images), []
+    if covered is not None and np.shape(covered) != images.shape:
+        raise ValueError(f"covered of shape {np.shape(covered)} for images of {images.shape}")
+    if len(images) == 0:
+        one = describe_images(np.zeros((1, *images.shape[1:]), np.float32), model)
+        return {name: values[:0] for name, values in one.items()}
     for batch, known, dtype in _batches(images, covered, model, batch_size, precision):
         said = model.network.describe(batch, known, dtype)
         parts.append({name: values.cpu().numpy() for name, values in said.items()})
@@ -199,6 +204,9 @@ def _batches(images, covered, model, batch_size, precision):
     side = model.side_within(min(images.shape[-2:]))
     if model.network.training:
         raise RuntimeError("the network is in training mode; call model.network.eval() first")
+    if covered is not None:
+        covered = np.asarray(covered, dtype=bool)
+        covered = covered.reshape(-1, *images.shape[-2 if model.together is None else -3 :])
     images = images.reshape(-1, n_bands, *images.shape[-2:])
     device, dtype = model.network.device, choose_dtype(precision, model.network.device)
     for start in range(0, len(images), batch_size):

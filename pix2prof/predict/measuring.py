@@ -7,7 +7,8 @@ import numpy as np
 
 from ..images.fits import ImageError
 from ..images.image import read_image, read_mask
-from ..isophotes.method import Flag, measure
+from ..isophotes.measured import flag_words
+from ..isophotes.method import measure
 from ..photometry.parameters import note_parameters
 from .notes import note_measured, note_sky
 
@@ -111,7 +112,7 @@ def _measure(image, centre, mask, geometry=None):
 
 
 def _table(image, isophotes, **meta):
-    words = [flag.name.lower().replace("_", " ") for flag in Flag if flag & int(isophotes.flags)]
+    words = flag_words(isophotes.flags)
     table = isophotes.table(
         0,
         object=image.object,

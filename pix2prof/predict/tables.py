@@ -11,7 +11,7 @@ from ..images.fits import ImageError
 from ..images.stamps import Stamp
 from ..model.paper import Pix2Prof
 from ..photometry.parameters import note_parameters
-from ..profiles import COLUMNS, RowFlag, profile_table, sma_grid
+from ..profiles import COLUMNS, ERRORS_OF, RowFlag, profile_table, sma_grid
 from ..sdss import PIXSCALE
 from .arrays import describe_images
 from .notes import note_measured, note_sky
@@ -172,6 +172,8 @@ def _table(image, stamp, columns, model):
     )
     if centre is not None:
         table.meta["xcen"], table.meta["ycen"] = stamp.in_file(*centre)
+    if "mu_err" in table.colnames:
+        table.meta["errors"] = ERRORS_OF
     if "pa" not in table.colnames:
         del table.meta["paconv"]
     note_sky(table, image, *image.place)

@@ -45,6 +45,7 @@ def test_speed_stands_against_accuracy_and_failures_are_marked():
     assert points[(10.0, 0.5)] == "o" and points[(0.208, 0.1)] == "X"
     assert "1 of 6 failed" in words(fig) and "a Processor" in words(fig)
     assert "6 images of mock galaxies" in words(fig)
+    assert ax.get_xlabel().startswith("images per second")
     assert ax.get_xscale() == "log"
 
 

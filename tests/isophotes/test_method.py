@@ -7,6 +7,7 @@ import torch
 from astropy.io import fits
 
 from pix2prof.isophotes.contours import fit, pyramid
+from pix2prof.isophotes.measured import flag_words
 from pix2prof.isophotes.method import Flag, measure
 from pix2prof.profile_files import read_profile
 from pix2prof.profiles import RowFlag
@@ -214,6 +215,7 @@ def test_a_second_nucleus_or_a_star_beside_the_first_is_said(share, said):
     nuclei = np.exp(-(x**2 + y**2) / 8) + share * np.exp(-((x - 9) ** 2 + (y + 4) ** 2) / 8)
     result = measure(noisy(galaxy(scale=10.0) + 3 * nuclei))
     assert bool(result.flags.item() & Flag.SECOND_PEAK) == said
+    assert ("second peak" in flag_words(result.flags)) == said
 
 
 def test_missing_pixels_are_left_out():

@@ -1,4 +1,6 @@
 import dataclasses
+import itertools
+from types import SimpleNamespace
 
 import astropy.units as u
 import numpy as np
@@ -116,7 +118,18 @@ def test_the_result_does_not_depend_on_the_batch_size(survey, model, result):
 
 def test_numbers_of_the_training_are_reported_along(result):
     assert result.metrics["training"] == {"seconds": 1.5}
-    assert result.metrics["speed"]["galaxies_per_second"] > 0
+
+
+@pytest.mark.parametrize("bands", [None, ("g", "r", "i")])
+def test_the_speed_is_that_of_images_whatever_bands_a_network_takes(
+    survey, model, monkeypatch, bands
+):
+    clock = SimpleNamespace(perf_counter=itertools.count(step=2).__next__)
+    monkeypatch.setattr(evaluation, "time", clock)
+    model = model if bands is None else of_bands(bands)
+    said = evaluation.evaluate(model, survey, EvaluateConfig(batch_size=5), {})
+    assert said.metrics["test"]["n"] == 12
+    assert said.metrics["speed"]["images_per_second"] == 6.0
 
 
 def test_it_survives_the_disk(result, tmp_path):

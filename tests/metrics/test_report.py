@@ -38,7 +38,7 @@ def test_what_is_reported_is_nested_plain_and_json(n):
     numbers = report.assemble(
         table,
         baseline=metrics.deviations(reference, mean, pairs),
-        speed={"cpu": {"galaxies_per_second": np.float32(2.5)}},
+        speed={"cpu": {"images_per_second": np.float32(2.5)}},
         training={"epochs": np.int64(7), "loss": np.nan},
     )
     assert json.loads(json.dumps(numbers, allow_nan=False)) == numbers
@@ -49,7 +49,7 @@ def test_what_is_reported_is_nested_plain_and_json(n):
     assert numbers["by_band"]["g"]["n"] == n // 3
     assert set(numbers["regression"]) == {"ellipticity", "r_235"}
     assert numbers["baseline"]["test"]["n"] == n
-    assert numbers["speed"]["cpu"]["galaxies_per_second"] == 2.5
+    assert numbers["speed"]["cpu"]["images_per_second"] == 2.5
     assert numbers["training"] == {"epochs": 7}
 
 

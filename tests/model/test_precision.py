@@ -17,5 +17,5 @@ def test_auto_follows_the_processor(monkeypatch):
 def test_explicit_and_wrong():
     assert choose_dtype("bf16") == torch.bfloat16
     assert choose_dtype("float32") == torch.float32
-    with pytest.raises(ValueError, match=r"train\.precision is 'fp16'"):
+    with pytest.raises(ValueError, match=r"^precision is 'fp16'"):
         choose_dtype("fp16")

@@ -13,7 +13,8 @@ from pix2prof.model.transformer import TransformerNetwork, shape_error
 from pix2prof.networks import build_model, load_model, save_model
 from pix2prof.predict.arrays import load
 from pix2prof.predict.files import predict_file
-from pix2prof.profiles import PA_ARRAY, sma_grid
+from pix2prof.profile_files import read_profile, write_profile
+from pix2prof.profiles import ERRORS_OF, PA_ARRAY, TO_TRUTH, sma_grid
 from pix2prof.training import loop as training
 from pix2prof.training.batches import Batches
 from pix2prof.training.validation import profile_statistics
@@ -176,6 +177,9 @@ def test_comes_back_from_disk_and_writes_tables_with_errors(trained, tmp_path):
     assert np.isfinite(table["mu"].value).all()
     assert {"ellipticity", "pa", "intensity", "growth", "growth_err"} <= set(table.colnames)
     assert table.meta["paconv"] == PA_ARRAY
+    write_profile(table, tmp_path / "g-profile.fits")
+    said = read_profile(tmp_path / "g-profile.fits").meta["errors"]
+    assert said == table.meta["errors"] == ERRORS_OF and f"{TO_TRUTH:g} times" in said
 
 
 def answers(pa, ellipticity=0.5):

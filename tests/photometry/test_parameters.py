@@ -9,9 +9,10 @@ from pix2prof.isophotes.method import measure
 from pix2prof.mock.simulation import mock_galaxy
 from pix2prof.photometry.light_fits import sersic, sersic_slopes
 from pix2prof.photometry.parameters import PARAMETERS, note_parameters, structural_parameters
-from pix2prof.photometry.propagation import SOURCES, TO_TRUTH, Deviation, Rows
+from pix2prof.photometry.propagation import SOURCES, Deviation, Rows
+from pix2prof.photometry.stacked import MAG, stack
 from pix2prof.profile_files import read_profile, write_profile
-from pix2prof.profiles import profile_table, sma_grid
+from pix2prof.profiles import TO_TRUTH, profile_table, sma_grid
 from pix2prof.sdss import mu_to_intensity
 
 H, MU0, ELLIPTICITY = 8.0, 20.5, 0.4
@@ -161,6 +162,38 @@ def test_errors_are_those_of_rows_that_hang_together(source):
     covariance = common + (1 - common) * np.exp(-apart / length)
     one = Deviation({source: weights[None]})
     assert Rows(sma[None]).error(one) == pytest.approx(np.sqrt(weights @ covariance @ weights))
+
+
+@pytest.mark.parametrize("array", [np.asarray, torch.as_tensor], ids=["numpy", "torch"])
+def test_running_errors_are_those_of_every_sum(array):
+    rng, sma = np.random.default_rng(0), sma_grid(60)[None]
+    within = {source: rng.normal(size=(3, 60)) for source in SOURCES}
+    beyond = {source: rng.normal(size=(3, 59)) for source in SOURCES}
+    given = (Deviation({k: array(v) for k, v in some.items()}) for some in (within, beyond))
+    running = np.asarray(Rows(array(sma)).running_error(*given))
+    for k in range(60):
+        sums = {source: np.where(np.arange(60) <= k, within[source], 0.0) for source in SOURCES}
+        for source, weights in sums.items():
+            weights[:, :k] += beyond[source][:, :k]
+        assert running[:, k] == pytest.approx(Rows(sma).error(Deviation(sums)))
+
+
+def test_the_growth_of_a_table_is_as_unsure_as_its_magnitudes(profiles):
+    """But for m_25's own radius, which is uncertain as well."""
+    compared = 0
+    for table, found in zip(profiles, noted(profiles), strict=True):
+        if "growth_err" not in table.colnames or "m_25" not in found:
+            continue
+        stacked, _, _ = stack([table], 2)
+        place = stacked.place(np.array([found["R_25"]]))
+        (fixed,) = stacked.rows.error(stacked.growth_deviation(place))
+        sma = table["sma"].value
+        said = np.interp(found["R_25"], sma, table["growth_err"].value)
+        assert said == pytest.approx(fixed, rel=0.02)
+        share = MAG * said / np.interp(found["R_25"], sma, table["growth"].value)
+        assert 0.4 < share / found["m_25_err"] < 1.01
+        compared += 1
+    assert compared > 4
 
 
 def test_what_two_share_cancels_in_their_difference():

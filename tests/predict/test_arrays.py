@@ -13,6 +13,7 @@ from pix2prof.dataset.normalisation import Normalisation
 from pix2prof.images.fits import ImageError
 from pix2prof.images.image import Image
 from pix2prof.images.stamps import make_stamp
+from pix2prof.isophote_network.network import IsophoteNetwork
 from pix2prof.model.paper import Pix2Prof
 from pix2prof.networks import save_model
 from pix2prof.predict.arrays import Predictor, describe_images, load, predict_images
@@ -70,6 +71,41 @@ def test_no_images_give_no_profiles(model, images):
     assert list(predict_files([], model)) == []
 
 
+@pytest.mark.parametrize("n_bands", [0, 2])
+def test_no_images_have_nothing_to_be_said_of_them(images, n_bands):
+    bands = tuple("gr"[:n_bands]) or None
+    model = Predictor(tiny_network(bands=bands), Normalisation(-1.0, 20.0), CROP)
+    some = np.repeat(images[:2, None], 2, axis=1) if n_bands else images[:2]
+    said, nothing = describe_images(some, model), describe_images(some[:0], model)
+    assert {name: (x.shape[1:], x.dtype) for name, x in nothing.items()} == {
+        name: (x.shape[1:], x.dtype) for name, x in said.items()
+    }
+    assert all(len(x) == 0 for x in nothing.values())
+
+
+def test_nothing_is_said_of_no_images_by_the_isophote_network(images):
+    model = Predictor(IsophoteNetwork().eval(), Normalisation(0.0, 1.0, "none"), 128)
+    said = describe_images(np.zeros((0, 128, 128)), model)
+    assert said["mu"].shape == (0, 1024) and said["centre"].shape == (0, 2)
+
+
+def test_what_is_covered_may_be_a_list(images):
+    torch.manual_seed(0)
+    model = Predictor(IsophoteNetwork().eval(), Normalisation(0.0, 1.0, "none"), 128)
+    wide = np.pad(images[:2], ((0, 0), (24, 24), (24, 24)))
+    covered = wide != 0
+    said = describe_images(wide, model, covered=covered)
+    listed = describe_images(wide, model, covered=covered.tolist())
+    alone = describe_images(wide[0], model, covered=covered[0])
+    for name, values in said.items():
+        np.testing.assert_array_equal(listed[name], values)
+    np.testing.assert_allclose(alone["mu"][0], said["mu"][0], atol=1e-4)
+    whole = describe_images(wide, model)
+    assert not np.array_equal(whole["mu"], said["mu"], equal_nan=True)
+    with pytest.raises(ValueError, match=r"covered of shape \(128, 128\) for images of \(2, 128"):
+        describe_images(wide, model, covered=covered[0])
+
+
 def test_images_are_cropped_and_normalised(model, images):
     crop = images[:, 8:72, 8:72]
     np.testing.assert_array_equal(predict_images(crop, model), predict_images(images, model))
@@ -114,6 +150,7 @@ def test_a_file_gives_the_profile_of_its_array(model, images, tmp_path):
     }
     assert {key: table.meta[key] for key in expected} == expected
     assert all(isinstance(flag, str) for flag in table.meta["flags"])
+    assert "errors" not in table.meta
     assert "network" not in repr(model)
 
 
