@@ -36,7 +36,7 @@ compare: $(READY) $(PEER)/.ready
 	mkdir -p docs/comparison
 	cp figures/compare_* results/comparison/* results/table2.md docs/comparison/
 
-PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 train.encoder_images=400000 train.images=60000
+PAPER := data.n_galaxies=1953 data.n_validation=64 data.n_test=100 train.encoder_images=250000 train.images=60000
 
 paper: $(READY)
 	. "$(BIN)/activate" && dvc exp run --name paper $(PAPER:%=-S %)
@@ -46,8 +46,7 @@ paper: $(READY)
 	cp -r results/*.json results/headlines.md results/energy.md results/history.csv results/pairs.ecsv results/per_kpc docs/paper_scale/results/
 
 WIDE := data.n_galaxies=1500 data.n_validation=60 data.crop=448 data.small_share=0.3 \
-        model.decoder=isophote train.encoder_images=0 train.clip=null train.batch_size=8 \
-        train.tilt=false train.zoom=0 train.dim=0
+        model.decoder=isophote train.encoder_images=0 train.clip=null train.batch_size=8
 ISOPHOTE := $(WIDE) data.seed=2021 train.images=22000 train.lr=1.5e-3 train.hold_statistics=0.5
 TUNE := $(WIDE) data.seed=2022 train.start=pix2prof train.hold_statistics=0 \
         train.images=6000 train.lr=3e-4
