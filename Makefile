@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install autoprof repro compare paper isophote isophote-tune isophote-errors ablations test lint lock clean
+.PHONY: install autoprof repro compare paper isophote isophote-tune isophote-errors ablations decoders test lint lock clean
 
 install: $(READY)
 
@@ -67,6 +67,9 @@ isophote-errors: $(READY)
 
 ablations: $(READY)
 	. "$(BIN)/activate" && dvc repro docs/ablations/dvc.yaml
+
+decoders: $(READY)
+	. "$(BIN)/activate" && dvc repro docs/decoders/dvc.yaml
 
 test: $(READY)
 	. "$(BIN)/activate" && pytest
