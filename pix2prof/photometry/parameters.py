@@ -12,11 +12,12 @@ from pix2prof.photometry.sizes import (
     magnitude,
     total_flux,
 )
-from pix2prof.photometry.stacked import stack
+from pix2prof.photometry.stacked import MAX_MU_ERR, stack
 from pix2prof.profiles import PARAMETERS
 
 ISOPHOTES = (23.5, 25.0)
 TOGETHER = 32
+FEW = f"only {{n}} rows within the S/N cut before mu_err reaches {MAX_MU_ERR:g}"
 
 
 def structural_parameters(table):
@@ -92,7 +93,7 @@ def _measure(tables):
             )
     profiles, kept, rows = stack(tables, MIN_ROWS)
     found = [
-        dict.fromkeys(PARAMETERS, (np.nan, np.nan, f"only {n} rows above the signal-to-noise cut"))
+        dict.fromkeys(PARAMETERS, (np.nan, np.nan, FEW.format(n=n)))
         for n in rows
     ]
     if kept:
