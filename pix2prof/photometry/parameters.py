@@ -92,10 +92,7 @@ def _measure(tables):
                 f"structural parameters need the columns {missing}, which are missing"
             )
     profiles, kept, rows = stack(tables, MIN_ROWS)
-    found = [
-        dict.fromkeys(PARAMETERS, (np.nan, np.nan, FEW.format(n=n)))
-        for n in rows
-    ]
+    found = [dict.fromkeys(PARAMETERS, (np.nan, np.nan, FEW.format(n=n))) for n in rows]
     if kept:
         with np.errstate(all="ignore"):
             none = [np.nan] * len(kept)
