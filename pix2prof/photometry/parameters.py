@@ -17,7 +17,6 @@ from pix2prof.profiles import PARAMETERS
 
 ISOPHOTES = (23.5, 25.0)
 TOGETHER = 32
-FEW = f"only {{n}} rows within the S/N cut before mu_err reaches {MAX_MU_ERR:g}"
 
 
 def structural_parameters(table):
@@ -92,7 +91,8 @@ def _measure(tables):
                 f"structural parameters need the columns {missing}, which are missing"
             )
     profiles, kept, rows = stack(tables, MIN_ROWS)
-    found = [dict.fromkeys(PARAMETERS, (np.nan, np.nan, FEW.format(n=n))) for n in rows]
+    usable = f"rows within the S/N cut before mu_err reaches {MAX_MU_ERR:g}"
+    found = [dict.fromkeys(PARAMETERS, (np.nan, np.nan, f"only {n} {usable}")) for n in rows]
     if kept:
         with np.errstate(all="ignore"):
             none = [np.nan] * len(kept)

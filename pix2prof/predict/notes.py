@@ -1,7 +1,7 @@
 """What the tables of predicted and measured profiles both say of their image."""
 
 from ..images.angles import sky_angles, sky_axes, sky_place
-from ..profiles import COLUMNS, PA_SKY, sma_grid
+from ..profiles import COLUMNS, PA_SKY, SMA_STEP
 
 
 def note_sky(table, image, x, y):
@@ -38,4 +38,4 @@ def note_measured(table, n):
     n : int
         Rows up to there; 0 where nothing is measured.
     """
-    table.meta["sn_sma"] = float(sma_grid(n)[-1]) if n else 0.0
+    table.meta["sn_sma"] = float(SMA_STEP * n)
